@@ -53,9 +53,10 @@ def command(
     def _run(*args, **kwargs):
         try: return f(*args, **kwargs)
         except KeyboardInterrupt: sys.exit(f'{_name(f)}: stopped')
-        except (InputError, OSError) as e:
-            print(f'{_name(f)}: {" ".join(str(e).split())}', file=sys.stderr)
-            sys.exit(2)
+        except InputError as e: line = str(e)
+        except OSError as e: line = f'{e.strerror or e}: {e.filename or "while writing"}; check the path, its permissions and the space left'
+        print(f'{_name(f)}: {" ".join(line.split())}', file=sys.stderr)
+        sys.exit(2)
     return call_parse(_run)
 
 def _name(f): return f.__name__.replace('_','-')
@@ -193,11 +194,12 @@ def track(
     items=None, # what to go through; `None` for a bar moved by hand with `update`
     desc:str='', # what is happening
     total:int|None=None, # how many steps; `None` asks `len(items)`
+    initial:int=0, # steps that an earlier run has done
     progress:bool=True, # `False` shows nothing
 ): # the items again, or a bar with `update` and `set_postfix_str`
     "Show a progress bar with the time that is left, on standard error"
     from tqdm import tqdm
-    return tqdm(items, desc=desc, total=total, disable=not progress, dynamic_ncols=True, mininterval=0.5, file=sys.stderr,
+    return tqdm(items, desc=desc, total=total, initial=initial, disable=not progress, dynamic_ncols=True, mininterval=0.5, file=sys.stderr,
         bar_format='{desc} {percentage:3.0f}% |{bar:24}| {elapsed} done, {remaining} left {postfix}')
 
 # %% ../nbs/00_core.ipynb #core-memory

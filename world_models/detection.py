@@ -1,6 +1,6 @@
 """Find the balls in any frame, true or foretold, and not be fooled by grey
 
-Make a `Detector` with `Detector.calibrate` on a few true frames and call it on frames of the same clips to get `Detections`. `match` pairs them with the true objects and `squared_error` charges for those that were missed; `true_discs` says where the objects of simulated clips are. `detect` does the work, on brightness alone.
+Make a `Detector` with `Detector.calibrate` on a few true frames and call it on frames of the same clips to get `Detections`. `match` pairs them with the true objects and `squared_error` charges for those that were missed; `true_discs` says where the objects of simulated clips are, `extrapolate` where those seen would go if nothing acted on them. `detect` does the work, on brightness alone.
 
 Docs: https://world-models.github.io/world_models/detection.html.md"""
 
@@ -8,7 +8,7 @@ Docs: https://world-models.github.io/world_models/detection.html.md"""
 
 # %% auto #0
 __all__ = ['Detections', 'as_frames', 'disc_kernel', 'contrast', 'peaks', 'window', 'owned', 'settle', 'detect', 'Detector',
-           'true_discs', 'match', 'squared_error']
+           'true_discs', 'match', 'squared_error', 'extrapolate']
 
 # %% ../nbs/11a_detection.ipynb #det-imports
 import math
@@ -80,10 +80,10 @@ def window(
     q:int, # how far to look, pixels
 ): # columns, rows and brightness of the pixels around each position, three times `(b,k,(2q+1)²)`
     "Cut a square around each position; beyond the frame all is dark"
-    o,w = torch.arange(-q, q+1), m.shape[-1]+2*q
-    x,y = pos.round().long().clamp(min=0).unbind(-1)
-    x,y = x[...,None]+o.repeat(2*q+1), y[...,None]+o.repeat_interleave(2*q+1)
-    v = F.pad(m, (q,q,q,q)).flatten(1).gather(1, ((y+q)*w+x+q).flatten(1))
+    o,(h,w) = torch.arange(-q, q+1), m.shape[-2:]
+    x = pos[...,:1].round().long().clamp(0,w-1) + o.repeat(2*q+1)
+    y = pos[...,1:].round().long().clamp(0,h-1) + o.repeat_interleave(2*q+1)
+    v = F.pad(m, (q,q,q,q)).flatten(1).gather(1, ((y+q)*(w+2*q)+x+q).flatten(1))
     return x.float(), y.float(), v.view(x.shape)
 
 def owned(
@@ -126,7 +126,9 @@ def detect(
     radius, # radii of the objects of each clip, `(n,k)` pixels
 ) -> Detections: # at most `k` discs a frame
     "Find discs of known radii, a fraction of a pixel exactly, even where they touch"
-    (n,t,h,w),k = m.shape, radius.shape[1]
+    (n,t,h,w),k = m.shape, radius.shape[-1]
+    if radius.shape!=(n,k): raise InputError(f'radii {tuple(radius.shape)} for {n} clips', f'({n}, objects)',
+        'give each object a radius')
     q = max(1, int(radius.min()/2))
     coarse = F.avg_pool2d((m>.5).float(), q, ceil_mode=True, count_include_pad=False)
     pos,top = peaks(contrast(coarse, radius/q), radius/q)
@@ -167,6 +169,8 @@ class Detector:
         x, # frames, `(n,t,c,h,w)`
     ) -> Detections: # what is seen in them
         "Find the objects of each clip in its frames"
+        if x.shape[1]>1 and x.stride(1)==0: # one frame repeated: look once
+            return Detections(*(o.repeat_interleave(x.shape[1], 1) for o in self(x[:,:1])))
         m = (x-self.background[:,None,None]).abs().amax(2)
         return detect(m/self.level[:,None,None,None], self.radius)
 
@@ -210,3 +214,20 @@ def squared_error(
 ) -> Tensor: # squared error in squared frame widths, same shape
     "Squared position error, a miss counting as half the diagonal of the frame"
     return torch.where(dist.isinf(), math.hypot(h,w)/2, dist).square()/w**2
+
+# %% ../nbs/11a_detection.ipynb #det-extrapolate
+def extrapolate(
+    d, # `Detections` in two frames, one after the other
+    radius, # radii, `(b,k)` pixels
+    horizon:int, # frames to foretell
+    h:int, # height of the frame
+    w:int, # width of the frame
+) -> Tensor: # centres in the later frame and after it, `(b,1+horizon,k,2)` pixels
+    "Carry discs on at the speed that they had between two frames, stopping at the walls"
+    before,now = Detections(*(o[:,:1] for o in d)), d.pos[:,1:]
+    dist,which = match(before, now, radius)
+    step = now - before.pos.gather(2, which[...,None].expand_as(now))
+    step = torch.where(dist.isfinite()[...,None], step, 0.)
+    pos = now + step*torch.arange(horizon+1.)[:,None,None]
+    edge = (radius-.5)[:,None,:,None]
+    return torch.minimum(torch.maximum(pos, edge), torch.tensor([w-1,h-1])-edge)

@@ -1,8 +1,8 @@
 """Draw the numbers of a world as frames, and say which pixel belongs to what
 
 `render` turns `Episodes` into frames, `masks` says which object owns each pixel. `draw_discs` draws discs anywhere from
-pixel coordinates, without a world. `to_pixels` is the one place that knows where a world point lies on a frame; `SCENES`
-says for each world which discs and rods it is made of.
+pixel coordinates, without a world. `to_pixels` is the one place that knows where a world point lies on a frame;
+`SCENES` says for each world which discs and rods it is made of.
 
 Docs: https://world-models.github.io/world_models/rendering.html.md"""
 
@@ -43,21 +43,22 @@ def disc_cover(
 def rod_cover(
     ends, # column and row of both ends, `(m,2,2)` pixels
     half, # half the thickness, `(m,)` pixels
-): # rows, columns and coverage in [0,1], each `(m,lines,span)`, of the pixels near each rod
+): # rows, columns and coverage in [0,1], each `(m,span,lines)`, of the pixels near each rod
     "Compute how much of each nearby pixel a rod covers"
+    ends,half = ends.astype(np.float32), half.astype(np.float32)[:,None,None]
     steep = np.abs(np.diff(ends, axis=1)[:,0]) @ [-1,1] > 0
     ends = np.where(steep[:,None,None], ends, ends[...,::-1])
-    p,e = ends[:,0,:,None,None], (ends[:,1]-ends[:,0])[...,None,None]
-    reach = half.max() + .5
-    lines = int(np.ceil(np.abs(e[:,1]).max() + 2*reach)) + 1
-    y = np.ceil(ends[...,1].min(1)-reach)[:,None,None] + np.arange(lines)[:,None]
-    middle = p[:,0] + e[:,0]*np.clip((y-p[:,1])/np.where(e[:,1]==0, 1, e[:,1]), 0, 1)
-    x = np.ceil(middle-1.5*reach) + np.arange(int(np.ceil(3*reach))+1)
-    dx,dy = x-p[:,0], y-p[:,1]
-    tau = np.clip((dx*e[:,0] + dy*e[:,1])/np.maximum((e**2).sum(1), 1e-12), 0, 1)
-    cover = np.clip(half[:,None,None]+.5 - np.hypot(dx-tau*e[:,0], dy-tau*e[:,1]), 0, 1)
-    steep,y = steep[:,None,None], np.broadcast_to(y, x.shape)
-    return np.where(steep, y, x), np.where(steep, x, y), cover
+    (px,py),(ex,ey) = (o.T[...,None,None] for o in (ends[:,0], ends[:,1]-ends[:,0]))
+    reach = half.max() + np.float32(.5)
+    lines = np.arange(np.ceil(np.abs(ey).max() + 2*reach) + 1, dtype=np.float32)
+    span = np.arange(np.ceil(2.9*reach) + 1, dtype=np.float32)[:,None]
+    y = np.ceil(np.minimum(py, py+ey) - reach) + lines
+    middle = px + ex*np.clip((y-py)/np.where(ey==0, 1, ey), 0, 1)
+    x = np.ceil(middle - np.float32(1.45)*reach) + span
+    tau = np.clip(((x-px)*ex + (y-py)*ey)/np.maximum(ex*ex + ey*ey, np.float32(1e-12)), 0, 1)
+    d = np.sqrt((x-px-tau*ex)**2 + (y-py-tau*ey)**2)
+    steep = steep[:,None,None]
+    return np.where(steep, y, x), np.where(steep, x, y), np.clip(half+np.float32(.5)-d, 0, 1)
 
 # %% ../nbs/02_rendering.ipynb #ren-shape
 @dataclass
@@ -86,18 +87,21 @@ def paint(
     rule=brighter, # how a pixel changes: `brighter` or `owner`
 ) -> np.ndarray: # `(m,size,size,channels)`, `uint8`
     "Put shapes on frames, cutting what lies outside"
-    n,channels,side = len(shapes[0].points),len(inks[0]),size+2
+    n,channels,side = len(shapes[0].points), len(inks[0]), size+2
     x = np.empty((n,size,size,channels), np.uint8)
     batch = max(1, 2**19//(side*side*channels))
     for i in range(0, n, batch):
         m = min(batch, n-i)
-        canvas = np.zeros((channels,m,side,side), np.uint8)
+        canvas = np.zeros((m,side,side,channels), np.uint8)
+        flat = canvas.reshape(-1)
         for shape,ink in zip(shapes, inks):
             rows,cols,cover = shape.cover(slice(i,i+m))
             rows,cols = ((np.clip(o,-1,size)+1).astype(int) for o in (rows,cols))
-            at = (np.arange(m)[:,None,None]*side + rows)*side + cols
-            for layer,v in zip(canvas.reshape(channels,-1), ink): layer[at] = rule(layer[at], cover, v)
-        x[i:i+m] = np.moveaxis(canvas[...,1:-1,1:-1], 0, -1)
+            at = ((np.arange(m)[:,None,None]*side + rows)*side + cols)*channels
+            for v in ink:
+                flat[at] = rule(flat[at], cover, v)
+                at += 1
+        x[i:i+m] = canvas[:,1:-1,1:-1]
     return x
 
 # %% ../nbs/02_rendering.ipynb #ren-discs
@@ -107,15 +111,18 @@ def draw_discs(
     size:int, # side of the frame, pixels
 ) -> np.ndarray: # `(m,size,size)`, `uint8`, white on black
     "Draw soft white discs from pixel coordinates"
-    centres,radii = np.asarray(centres,float),np.asarray(radii,float)
-    if centres.ndim!=3 or centres.shape[:2]!=radii.shape or centres.shape[2]!=2:
-        raise InputError(f'centres {centres.shape} and radii {radii.shape}', '(m,k,2) and (m,k)', 'give each disc a centre and a radius')
-    if not (np.isfinite(centres).all() and np.isfinite(radii).all()): raise InputError('nan or inf among the discs', 'finite pixels', 'leave them out')
-    if not centres.size: return np.zeros((len(centres),size,size), np.uint8)
-    return paint([Shape(centres[:,j:j+1], radii[:,j]) for j in range(radii.shape[1])], [(255,)]*radii.shape[1], size)[...,0]
+    c,r = np.asarray(centres,float), np.asarray(radii,float)
+    if c.ndim!=3 or c.shape[:2]!=r.shape or c.shape[2]!=2:
+        raise InputError(f'centres {c.shape} and radii {r.shape}', '(m,k,2) and (m,k)', 'give each disc a radius')
+    if not (np.isfinite(c).all() and np.isfinite(r).all()):
+        raise InputError('nan or inf among the discs', 'finite pixels', 'leave them out')
+    if not c.size: return np.zeros((len(c),size,size), np.uint8)
+    shapes = [Shape(c[:,i:i+1], r[:,i]) for i in range(c.shape[1])]
+    return paint(shapes, [(255,)]*len(shapes), size)[...,0]
 
 # %% ../nbs/02_rendering.ipynb #ren-scene
-PALETTE = [(255,89,94), (86,160,255), (255,202,58), (110,255,120), (190,120,255), (255,146,76), (60,255,240), (255,150,220)] # ball colours
+PALETTE = [(255,89,94), (86,160,255), (255,202,58), (110,255,120),
+    (190,120,255), (255,146,76), (60,255,240), (255,150,220)] # ball colours, red, green, blue
 ROD = (96,96,96) # colour of rods
 
 def balls(
@@ -169,4 +176,5 @@ def masks(
 ) -> np.ndarray: # `(n,t,size,size)`, `uint8`: 0 background, i+1 object i
     "Say which object owns each pixel"
     shapes = scene(ep, size)
-    return paint(shapes, [(o.label,) for o in shapes], int(size), owner).reshape(len(ep), ep.n_frames, int(size), int(size))
+    x = paint(shapes, [(o.label,) for o in shapes], int(size), owner)
+    return x.reshape(len(ep), ep.n_frames, int(size), int(size))

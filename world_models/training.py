@@ -12,7 +12,7 @@ __all__ = ['adamw', 'to_float', 'VideoLoader', 'video_dls', 'ForetellCB', 'one_c
            'fit_autoencoder', 'encode_clips', 'fit_dynamics']
 
 # %% ../nbs/10_training.ipynb #tr-imports
-import warnings
+import io, warnings
 from functools import partial
 from pathlib import Path
 import numpy as np
@@ -174,18 +174,21 @@ class BarCB(Callback):
         desc:str='training', # what is happening
         progress:bool=True, # `False` shows nothing
     ): self.desc, self.progress = desc, progress
-    def before_fit(self): self.bar = track(desc=self.desc, total=self.n_epoch*len(self.dls.train), progress=self.progress)
-    def before_epoch(self):
-        if self.bar.n==0: self.bar.update(self.epoch*len(self.dls.train))
+    def before_fit(self): self.bar = None
+    def before_train(self):
+        if self.bar is not None: return
+        done, total = self.epoch*len(self.dls.train), self.n_epoch*len(self.dls.train)
+        self.bar = track(desc=self.desc, total=total, initial=done, progress=self.progress)
     def after_batch(self):
         if not self.training: return
         if self.iter%10==0: self.bar.set_postfix_str(f'loss {self.smooth_loss:.3f}', refresh=False)
         self.bar.update()
-    def after_fit(self): self.bar.close()
+    def after_fit(self):
+        if self.bar is not None: self.bar.close()
 
 # %% ../nbs/10_training.ipynb #tr-cb-save
 class ResumeCB(Callback):
-    "Save model and optimiser after each epoch, and go on from there"
+    "Save model and optimiser when an epoch has been trained, and go on from there"
     order = 90
     def __init__(self,
         file, # where to keep the state; `None` keeps nothing
@@ -201,10 +204,10 @@ class ResumeCB(Callback):
         learn.model.load_state_dict(state['model']); learn.opt.load_state_dict(state['opt'])
         return state['epoch']
 
-    def after_epoch(self):
+    def after_train(self):
         if self.file is None: return
-        state = dict(model=self.model.state_dict(), opt=self.opt.state_dict(), epoch=self.epoch+1)
-        with atomic_path(self.file) as f: torch.save(state, f)
+        torch.save(dict(model=self.model.state_dict(), opt=self.opt.state_dict(), epoch=self.epoch+1), state := io.BytesIO())
+        with atomic_path(self.file) as f: f.write_bytes(state.getvalue())
 
 # %% ../nbs/10_training.ipynb #tr-ae-background
 def median_frame(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn, Tensor
 from .core import InputError, atomic_path, check_frames
 from .decoders import ConvDecoder
@@ -111,7 +111,8 @@ def save_model(
     "Write a model as a folder that is enough to build it again"
     folder = Path(folder)
     config = {r: part_config(p) for r in _roles if (p := getattr(model,r)) is not None} | facts
-    with atomic_path(folder/'model.safetensors') as f: save_file({k: v.contiguous() for k,v in model.state_dict().items()}, f)
+    weights = save({k: v.contiguous() for k,v in model.state_dict().items()})
+    with atomic_path(folder/'model.safetensors') as f: f.write_bytes(weights)
     with atomic_path(folder/'config.json') as f: f.write_text(json.dumps(config, indent=1))
     return folder
 
