@@ -1,8 +1,8 @@
 """Find when balls touch, and what a touch does, without small steps
 
-`bounce` follows `Balls` in a box, under gravity, through every contact with a wall and with each other, and says where they are at
-the times you ask for and what touched when. `simulate` of the next page draws the start at random; call `bounce` when
-the start is known.
+`bounce` follows `Balls` in a box, under gravity, through every contact with a wall and with each other, and says where
+they are at the times you ask for and what touched when. `simulate` of the next page draws the start at random; call
+`bounce` when the start is known.
 
 Docs: https://world-models.github.io/world_models/contacts.html.md"""
 
@@ -118,7 +118,7 @@ def bounce(
         b = collide(b, *contact)
         log.append((clip, clock, b.pos, b.vel, *contact))
         if len(log)>MAX_CONTACTS:
-            raise InputError(f'{MAX_CONTACTS} contacts in clip {clip[0]}', 'fewer', 'give the balls more room, or stop earlier')
+            raise InputError(f'{MAX_CONTACTS} contacts in clip {clip[0]}', 'fewer', 'give the balls more room')
     log = [np.concatenate(o) for o in zip(*log)]
     return _read_log([o[np.argsort(log[0], kind='stable')] for o in log], balls, times)
 

@@ -181,7 +181,7 @@ def write_page(
 <video controls autoplay loop muted playsinline src="data:video/mp4;base64,{data('rollout.mp4')}"></video>
 <img alt="frames of truth, prediction and error" src="data:image/png;base64,{data('rollout.png')}">
 <h2>How far ahead?</h2><img alt="PSNR and position error against horizon" src="data:image/png;base64,{data('horizon.png')}">
-{report.table().to_html(border=0, float_format='{{:.3g}}'.format)}<p>{html.escape(report.protocol)}</p>
+{report.table().to_html(border=0)}<p>{html.escape(report.protocol)}</p>
 <h2>What was run</h2><pre>{about}</pre></html>'''
     with atomic_path(out/'index.html') as f: f.write_text(body, encoding='utf-8')
     return out/'index.html'
