@@ -40,8 +40,9 @@ if __name__=='__main__':
     p.add_argument('--seed', type=int, default=0)
     p.add_argument('--out', type=Path, default=Path(__file__).parent/'results'/'simulate.json')
     args = p.parse_args()
+    load = os.getloadavg()[0]
     rows = {o: measure(o, args) for o in WORLDS}
-    facts = manifest(args.seed, clips=args.clips, frames=args.frames, size=args.size, repeats=args.repeats, processes=1)
+    facts = manifest(args.seed, clips=args.clips, frames=args.frames, size=args.size, repeats=args.repeats, processes=1, load_before=round(load,2))
     facts['threads'] = 1
     with atomic_path(args.out) as tmp: tmp.write_text(json.dumps(dict(worlds=rows, manifest=facts), indent=1)+'\n')
     for k,v in rows.items(): print(k, v)

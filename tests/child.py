@@ -19,13 +19,14 @@ def tiny():
         setattr(training, name, fit)
 
 def cut_power(when, name, at=1):
-    "Die by SIGKILL just `before` or `after` the `at`-th file `name` is put in its place; or in the middle of removing the folder `name`"
-    def die(): os.kill(os.getpid(), signal.SIGKILL)
+    """Die by SIGKILL just `before` or `after` the `at`-th file `name` is put in its place, or in the middle of `removing` the folder `name`;
+    or be told by `interrupt` (Ctrl-C) to stop before that file is in its place"""
+    def die(): os.kill(os.getpid(), signal.SIGINT if when=='interrupt' else signal.SIGKILL)
     put,remove,seen = os.replace,shutil.rmtree,[]
     def replace(src, dst, **kw):
         hit = re.fullmatch(name, Path(dst).name) is not None
         if hit: seen.append(dst)
-        if hit and len(seen)==at and when=='before': die()
+        if hit and len(seen)==at and when in ('before','interrupt'): die()
         put(src, dst, **kw)
         if hit and len(seen)==at and when=='after': die()
     def rmtree(path, *args, **kw):

@@ -1,8 +1,8 @@
 """Make small physical worlds whose every number is known
 
 `simulate` makes clips of a world named in `WORLDS` and returns `Episodes`: states, energy, momentum, events and
-parameters, but no pixels. `bouncing_balls` and `pendulum` are the worlds. Call `swing` to follow a pendulum from a known start; add a
-`World` to `WORLDS` to make another kind of clip.
+parameters, but no pixels. `bouncing_balls` and `pendulum` are the worlds. Call `swing` to follow a pendulum from a
+known start; add a `World` to `WORLDS` to make another kind of clip.
 
 Docs: https://world-models.github.io/world_models/simulation.html.md"""
 
@@ -134,8 +134,9 @@ def bouncing_balls(
     pos,vel,events = bounce(Balls(place(draw, r), vel, r, m, g, e), times)
     energy = m[:,None]*((vel**2).sum(-1)/2 + g[:,None,None]*pos[...,1])
     return dict(state=np.concatenate([pos,vel], -1).reshape(*pos.shape[:2],-1),
-        names=[c+str(i) for i in range(n_balls) for c in ('x','y','vx','vy')], units=['box','box','box/s','box/s']*n_balls,
-        energy=energy.sum(-1), momentum=(m[:,None,:,None]*vel).sum(2), events=events,
+        names=[c+str(i) for i in range(n_balls) for c in ('x','y','vx','vy')],
+        units=['box','box','box/s','box/s']*n_balls, events=events,
+        energy=energy.sum(-1), momentum=(m[:,None,:,None]*vel).sum(2),
         params=dict(gravity=g, restitution=e, radius=r, mass=m))
 
 # %% ../nbs/01_simulation.ipynb #sim-balls-world

@@ -1,0 +1,415 @@
+"The command line, from outside: help, a run, the same run again, power cuts, wrong input, videos that nobody here made"
+import json, os, re, resource, shutil, subprocess, sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+import av, h5py
+import numpy as np
+import pytest
+from child import WM, lines, wm
+from films import ENVS, make_films, write_film
+
+RESULTS = {'rollout.mp4','rollout.png','horizon.png','metrics.json','model','model/config.json','model/model.safetensors',
+    'manifest.json','index.html','plan.json'}
+SYSTEMS = ['model','copy_last','constant_velocity','mean_frame','floor']
+
+def console(*argv, cwd='.'):
+    "Run the console script as a user does, in a process of its own"
+    r = subprocess.run([WM, *map(str,argv)], cwd=cwd, capture_output=True, text=True, env=os.environ|{'OMP_NUM_THREADS':'1'})
+    r.lines = lines(r.stderr)
+    return r
+
+def tree(folder, but=()):
+    "Every file and folder below, with its bytes"
+    return {n: p.read_bytes() if p.is_file() else None for p in sorted(Path(folder).rglob('*')) if (n := p.relative_to(folder).as_posix()) not in but}
+
+def numbers(out):
+    "`metrics.json` without what a clock or a scale measured"
+    m = json.loads((Path(out)/'metrics.json').read_text())
+    return {k:v for k,v in m.items() if k not in ('seconds','peak_rss_mb')}
+
+def assert_same_run(a, b):
+    "Two folders hold the same files with the same contents, as far as no clock is in them"
+    assert set(tree(a)) == set(tree(b))
+    assert numbers(a) == numbers(b)
+    for name in ('model/model.safetensors','model/config.json','rollout.mp4','rollout.png','horizon.png','plan.json'):
+        assert (Path(a)/name).read_bytes() == (Path(b)/name).read_bytes(), name
+
+# ---------------------------------------------------------------- help
+
+def test_help_teaches_every_option():
+    r = console('--help')
+    assert r.returncode==0 and r.stderr==''
+    for option,word in dict(out='folder', videos='videos', seed='seed', device='cuda', resume='broken off', quick='little').items():
+        assert re.search(rf'--{option}\b[^\n]*{word}', r.stdout), option
+
+def test_help_costs_under_a_second_of_cpu():
+    p = subprocess.Popen([WM,'--help'], stdout=subprocess.DEVNULL)
+    _,status,used = os.wait4(p.pid, 0)
+    p.returncode = status
+    assert status==0 and used.ru_utime+used.ru_stime < 1
+
+def imported(code):
+    "Top-level modules that a fresh Python holds after `code`"
+    code = f'import sys\ntry:\n {code}\nexcept SystemExit: pass\nprint(*{{m.split(".")[0] for m in sys.modules}}, file=sys.stderr)'
+    return set(subprocess.run([sys.executable,'-c',code], capture_output=True, text=True, check=True).stderr.split())
+
+def test_help_and_package_do_not_import_torch():
+    heavy = {'torch','fastai','torchvision','matplotlib','av','cv2','h5py'}
+    helped = imported(f'import runpy; sys.argv=["wm-demo","--help"]; runpy.run_path({str(WM)!r}, run_name="__main__")')
+    assert 'world_models' in helped and not helped & heavy
+    assert not imported('import world_models') & (heavy|{'numpy','fastcore'})
+    assert 'torch' in imported('import world_models.training')
+
+# ---------------------------------------------------------------- a run
+
+@pytest.fixture(scope='session')
+def real(tmp_path_factory):
+    "The console script: one quick run left alone, beside one that is killed from outside while it learns, twice, and taken up again"
+    tmp = tmp_path_factory.mktemp('real')
+    def broken():
+        for file in ('draw.pt','foretell.pt'):
+            p = subprocess.Popen([WM,'--quick','--resume','--out','killed'], cwd=tmp, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                env=os.environ|{'OMP_NUM_THREADS':'1'})
+            while p.poll() is None and not (tmp/'killed'/'work'/file).exists():
+                try: p.wait(.05)
+                except subprocess.TimeoutExpired: pass
+            p.kill()
+            assert p.wait()==-9, f'ended before {file} was seen'
+        return console('--quick','--resume','--out','killed', cwd=tmp)
+    with ThreadPoolExecutor(2) as pool:
+        whole,again = pool.submit(console, '--quick','--out','whole', cwd=tmp), pool.submit(broken)
+        return tmp, whole.result(), again.result()
+
+def test_run_leaves_exactly_its_results(real):
+    tmp,r,_ = real
+    assert r.returncode==0
+    assert set(tree(tmp/'whole')) == RESULTS
+
+def test_metrics_have_the_stated_form(real):
+    m = json.loads((real[0]/'whole'/'metrics.json').read_text())
+    assert {'n_clips','n_ctx','horizon','psnr','position_rmse','detection_rate','ci95','seconds','peak_rss_mb','seed'} <= set(m)
+    assert (m['n_ctx'], m['horizon'], m['seed'], m['n_clips']) == (4,26,0,9)
+    for k in ('psnr','ssim','position_rmse','detection_rate'):
+        assert list(m[k])==list(m['ci95'][k])==SYSTEMS
+        for s in SYSTEMS:
+            value,ci = np.array(m[k][s]), np.array(m['ci95'][k][s])
+            assert value.shape==(26,) and ci.shape==(26,2) and np.isfinite(value).all()
+            assert (ci[:,0]<=value+1e-9).all() and (value<=ci[:,1]+1e-9).all()
+    assert list(m['seconds'])==['simulate','train','evaluate','total'] and all(v>=0 for v in m['seconds'].values())
+    assert m['seconds']['total']==pytest.approx(sum(list(m['seconds'].values())[:3]), abs=.3)
+    assert 100<m['peak_rss_mb']<3000
+
+def test_manifest_says_what_was_run(real):
+    m = json.loads((real[0]/'whole'/'manifest.json').read_text())
+    assert m['command']=='wm-demo --quick --out whole' and m['seed']==0 and m['threads']==1
+    assert m['versions']['torch'] and m['versions']['visual-world-models']
+
+def test_film_is_h264_that_a_browser_plays(real):
+    with av.open(str(real[0]/'whole'/'rollout.mp4')) as c:
+        v = c.streams.video[0]
+        assert c.format.name.startswith('mov') and (v.codec_context.name, v.pix_fmt)==('h264','yuv420p')
+        assert v.width%2==0 and v.height%2==0 and sum(1 for _ in c.decode(v))==30
+
+def test_page_is_self_contained(real):
+    page = (real[0]/'whole'/'index.html').read_text(encoding='utf-8')
+    sources = re.findall(r'''(?:src|href|poster|action|data)\s*=\s*["']?([^"'\s>]{1,30})''', page)
+    assert len(sources)==3 and all(s.startswith('data:') for s in sources)
+    assert not re.search(r'@import|url\(|<script|<link|<iframe', page)
+    assert re.search(r'<video[^>]* controls[^>]*src="data:video/mp4;base64,', page) and page.count('<img')==2
+    for name in ('model','copy_last','constant_velocity','mean_frame','floor','PSNR','detection rate'): assert f'>{name}' in page, name
+
+def test_table_and_path_are_printed(real):
+    out = real[1].stdout
+    for s in SYSTEMS: assert re.search(rf'\b{s}\b(\s+\d+\.\d+ ± \d+\.\d+){{5}}', out), s
+    assert re.search(r'step 1\s+step 5\s+step 10', out)
+    assert out.rstrip().splitlines()[-1]=='Open whole/index.html'
+
+def test_progress_says_what_and_how_long(real):
+    err = real[1].stderr
+    assert real[1].lines==[]
+    for what in ('clips','learning to draw','learning to foretell','evaluat'):
+        assert re.search(rf'{what}[^\r\n]*\d+%[^\r\n]*\d\d:\d\d left', err), what
+
+def test_killed_from_outside_and_resumed(real):
+    tmp,_,r = real
+    assert r.returncode==0
+    assert_same_run(tmp/'whole', tmp/'killed')
+
+# ---------------------------------------------------------------- the same, another, broken off
+
+@pytest.fixture(scope='session')
+def whole(tmp_path_factory):
+    "A tiny run, left alone"
+    tmp = tmp_path_factory.mktemp('whole')
+    r = wm('--quick','--out','a', cwd=tmp)
+    assert r.code==0, r.err
+    return tmp/'a'
+
+def test_same_seed_same_numbers_other_seed_others(whole, tmp_path):
+    with ThreadPoolExecutor(2) as pool: list(pool.map(lambda a: wm('--quick',*a, cwd=tmp_path), (['--out','b'],['--out','c','--seed','1'])))
+    assert_same_run(whole, tmp_path/'b')
+    a,c = numbers(whole),numbers(tmp_path/'c')
+    for k in ('psnr','position_rmse'):
+        for s in ('model','copy_last'): assert a[k][s]!=c[k][s], (k,s)
+    assert (whole/'model'/'model.safetensors').read_bytes()!=(tmp_path/'c'/'model'/'model.safetensors').read_bytes()
+
+CUTS = dict(plan=[('before',r'plan\.json')], simulating=[('after',r'shard-.*\.h5',2), ('before',r'shard-.*\.h5',2)],
+    drawing=[('after',r'draw\.pt',4), ('before',r'draw\.pt',2)], foretelling=[('before',r'foretell\.pt',3), ('after',r'foretell\.pt',2)],
+    saving=[('before',r'model\.safetensors'), ('after',r'model\.safetensors'), ('after',r'config\.json')],
+    evaluating=[('before',r'rollout\.mp4'), ('before',r'horizon\.png'), ('after',r'horizon\.png')],
+    finishing=[('before',r'metrics\.json'), ('after',r'metrics\.json'), ('before',r'manifest\.json'), ('after',r'index\.html'), ('removing','work')])
+
+@pytest.mark.parametrize('stage', CUTS)
+def test_power_cut_and_resume(stage, whole, tmp_path):
+    "Broken off at one place after the other, then gone on with: nothing is different, nothing is left over"
+    for cut in CUTS[stage]:
+        r = wm('--quick','--resume','--out','b', cwd=tmp_path, cut=cut)
+        assert r.code==-9, f'{cut} was not reached: {r.err}'
+    r = wm('--quick','--resume','--out','b', cwd=tmp_path)
+    assert r.code==0, r.err
+    assert_same_run(whole, tmp_path/'b')
+
+def test_resume_of_a_finished_run_changes_nothing(whole):
+    was = tree(whole)
+    r = wm('--quick','--resume','--out',whole, fsize=0)
+    assert r.code==0 and r.lines==[] and tree(whole)==was
+    assert 'finished before' in r.out and str(whole/'index.html') in r.out
+
+def test_resume_makes_again_what_was_deleted(whole, tmp_path):
+    shutil.copytree(whole, tmp_path/'b')
+    for name in ('metrics.json','index.html'): (tmp_path/'b'/name).unlink()
+    r = wm('--quick','--resume','--out','b', cwd=tmp_path)
+    assert r.code==0, r.err
+    assert_same_run(whole, tmp_path/'b')
+
+def test_new_run_in_an_old_folder_is_as_new(whole, tmp_path):
+    wm('--quick','--seed','1','--out','b', cwd=tmp_path, cut=('after',r'foretell\.pt',2))
+    (tmp_path/'b'/'mine.txt').write_text('a note of mine')
+    r = wm('--quick','--out','b', cwd=tmp_path)
+    assert r.code==0 and (tmp_path/'b'/'mine.txt').read_text()=='a note of mine'
+    (tmp_path/'b'/'mine.txt').unlink()
+    assert_same_run(whole, tmp_path/'b')
+
+# ---------------------------------------------------------------- wrong input
+
+def assert_refused(r, *words):
+    "One line, exit code 2, that says what was found, what was expected and what to do"
+    assert r.code==2, f'exit code {r.code}: {r.err[-2000:]}'
+    assert len(r.lines)==1 and 'Traceback' not in r.err, r.err
+    line = r.lines[0]
+    assert re.fullmatch(r'wm-demo: [^;]+; expected [^;]+; [^;]+', line), line
+    for w in words: assert re.search(w, line), f'{w!r} is not in: {line}'
+    assert 'Open ' not in r.out
+
+def no_torn_files(folder):
+    assert not [n for n in tree(folder) if '.tmp' in n], sorted(tree(folder))
+
+def films(tmp, *lengths):
+    "A folder of short films, and the path of each"
+    (tmp/'films').mkdir()
+    paths = [tmp/'films'/f'film{i}.mp4' for i in range(len(lengths))]
+    for p,n in zip(paths,lengths): write_film(p, np.random.default_rng(n).integers(0, 255, (n,48,64,3), np.uint8))
+    return paths
+
+def empty_folder(tmp): (tmp/'films').mkdir(); return 'empty folder'
+def missing_folder(tmp): return 'films is not there'
+def only_text(tmp):
+    (tmp/'films').mkdir(); (tmp/'films'/'notes.txt').write_text('a note'); (tmp/'films'/'more.md').write_text('more')
+    return r'no video in films.*more\.md'
+def only_truncated(tmp):
+    p, = films(tmp, 60); p.write_bytes(p.read_bytes()[:5000])
+    return r'film0\.mp4: torn'
+def only_zero_bytes(tmp):
+    (tmp/'films').mkdir(); (tmp/'films'/'nothing.mp4').touch()
+    return r'nothing\.mp4: an empty file'
+def only_short(tmp): films(tmp, 10, 29); return r'film1\.mp4.* 29 frames; expected 30'
+def a_file(tmp): (tmp/'films').write_text('not a folder'); return 'films is a file'
+def too_few_clips(tmp): films(tmp, 65); return r'2 clips; expected at least three'
+
+@pytest.mark.parametrize('old', [False,True], ids=['new place','over an old run'])
+@pytest.mark.parametrize('make', [empty_folder,missing_folder,only_text,only_truncated,only_zero_bytes,only_short,a_file,too_few_clips], ids=lambda f: f.__name__)
+def test_wrong_videos(make, old, whole, tmp_path):
+    "Refused before anything is written, and before an old run is put away"
+    words = make(tmp_path)
+    if old: shutil.copytree(whole, tmp_path/'b')
+    was = tree(tmp_path)
+    assert_refused(wm('--quick','--videos','films','--out','b', cwd=tmp_path), words)
+    assert tree(tmp_path)==was
+
+def under_a_file(tmp): (tmp/'f').write_text('x'); return ['--out','f/b'], 'f/b'
+def is_a_file(tmp): (tmp/'f').write_text('x'); return ['--out','f'], 'f, which is a file'
+def unwritable(tmp): return ['--out','/proc/nope/b'], '/proc/nope'
+def something_else(tmp): (tmp/'b').mkdir(); (tmp/'b'/'cat.txt').write_text('a cat'); return ['--out','b'], 'b, which holds something else'
+def resume_something_else(tmp): return ['--resume',*something_else(tmp)[0]], 'b, which holds something else'
+def foreign_plan(tmp): (tmp/'b').mkdir(); (tmp/'b'/'plan.json').write_text('buy milk'); return ['--out','b'], r'b/plan\.json that cannot be read'
+def foreign_json_plan(tmp): (tmp/'b').mkdir(); (tmp/'b'/'plan.json').write_text('[1]'); return ['--out','b'], r'b/plan\.json that cannot be read'
+def unknown_device(tmp): return ['--device','tpu','--out','b'], r"device 'tpu'.*cpu"
+def absent_device(tmp): return ['--device','cuda:99','--out','b'], r"device 'cuda:99'"
+def malformed_device(tmp): return ['--device','cpu:x','--out','b'], r"device 'cpu:x'"
+def negative_seed(tmp): return ['--seed','-1','--out','b'], r'-1'
+
+PLACES = [under_a_file,is_a_file,unwritable,something_else,resume_something_else,foreign_plan,foreign_json_plan,unknown_device,absent_device,
+    malformed_device,negative_seed]
+
+@pytest.mark.parametrize('make', PLACES, ids=lambda f: f.__name__)
+def test_wrong_options(make, tmp_path):
+    argv,words = make(tmp_path)
+    was = tree(tmp_path)
+    assert_refused(wm('--quick',*argv, cwd=tmp_path), words)
+    assert tree(tmp_path)==was
+
+@pytest.mark.parametrize('argv', [['--nope'],['--seed','many'],['--out']], ids=' '.join)
+def test_unknown_options(argv, tmp_path):
+    r = wm(*argv, cwd=tmp_path)
+    assert r.code==2 and 'Traceback' not in r.err and r.lines[-1].startswith('wm-demo: error: ') and argv[0] in r.lines[-1]
+    assert tree(tmp_path)=={}
+
+@pytest.mark.parametrize('other,words', [(['--seed','1'], r'seed=0; expected seed=1'), ([], r'')], ids=['seed','not quick'])
+def test_resume_with_other_options(other, words, whole, tmp_path):
+    shutil.copytree(whole, tmp_path/'b')
+    was = tree(tmp_path)
+    quick = ['--quick'] if other else []
+    assert_refused(wm('--resume',*quick,*other,'--out','b', cwd=tmp_path), 'b', words)
+    assert tree(tmp_path)==was
+
+@pytest.fixture(scope='session')
+def begun(tmp_path_factory):
+    "A tiny run, broken off when its clips were there"
+    tmp = tmp_path_factory.mktemp('begun')
+    assert wm('--quick','--out','b', cwd=tmp, cut=('before',r'draw\.pt')).code==-9
+    for p in tmp.rglob('.*'): p.unlink()
+    return tmp/'b'
+
+def text_shard(p): p.write_text('clip after clip after clip'); return 'is no HDF5 file'
+def empty_shard(p): p.write_bytes(b''); return 'is no HDF5 file'
+def torn_shard(p): p.write_bytes(p.read_bytes()[:-1000]); return 'torn'
+def strange_shard(p):
+    p.unlink()
+    with h5py.File(p,'w') as f: f['temperature'] = [20.,21.]
+    return 'something else'
+def shard_of_other_settings(p):
+    with h5py.File(p,'r+') as f: f.attrs['settings'] = json.dumps(json.loads(f.attrs['settings'])|{'seed':7})
+    return 'was made with seed=7'
+
+@pytest.mark.parametrize('spoil', [text_shard,empty_shard,torn_shard,strange_shard,shard_of_other_settings], ids=lambda f: f.__name__)
+def test_resume_with_a_wrong_shard(spoil, begun, tmp_path):
+    shutil.copytree(begun, tmp_path/'b')
+    words = spoil(tmp_path/'b'/'work'/'clips'/'shard-00002.h5')
+    was = tree(tmp_path, but=['b/work/seconds.json'])
+    assert_refused(wm('--quick','--resume','--out','b', cwd=tmp_path), r'shard-00002\.h5', words)
+    assert tree(tmp_path, but=['b/work/seconds.json'])==was
+
+def test_resume_with_a_torn_state_of_training(whole, tmp_path):
+    "What a failing disk leaves of `draw.pt` is refused in one line too"
+    assert wm('--quick','--out','b', cwd=tmp_path, cut=('after',r'draw\.pt',2)).code==-9
+    file = tmp_path/'b'/'work'/'draw.pt'
+    file.write_bytes(file.read_bytes()[:1000])
+    assert_refused(wm('--quick','--resume','--out','b', cwd=tmp_path), r'draw\.pt')
+
+def other_latents(c): c['dynamics']['shape'][0] += 1; return r'dynamics'
+def other_width(c): c['dynamics']['width'] += 8; return r'model\.safetensors'
+def unknown_class(c): c['decoder']['class'] = 'Oracle'; return r'a known class'
+def unknown_argument(c): c['encoder']['colour_of_hair'] = 'red'; return r'colour_of_hair'
+def other_frames(c): c['encoder']['x_shape'][1] = c['encoder']['x_shape'][2] = 128; return r'config\.json|encoder'
+def not_json(c): return r'config\.json'
+
+@pytest.mark.parametrize('spoil', [other_latents,other_width,unknown_class,unknown_argument,other_frames,not_json], ids=lambda f: f.__name__)
+def test_resume_with_a_model_whose_parts_do_not_fit(spoil, whole, tmp_path):
+    shutil.copytree(whole, tmp_path/'b')
+    (tmp_path/'b'/'metrics.json').unlink()
+    file = tmp_path/'b'/'model'/'config.json'
+    config = json.loads(file.read_text())
+    words = spoil(config)
+    file.write_text('{' if spoil is not_json else json.dumps(config))
+    was = tree(tmp_path/'b')
+    assert_refused(wm('--quick','--resume','--out','b', cwd=tmp_path), words)
+    now = tree(tmp_path/'b')
+    assert {k:v for k,v in now.items() if not k.startswith('work')}==was
+
+# a place that is full, by a limit on the size of a file: the first file beyond it is the one that fails
+@pytest.mark.parametrize('limit,culprit', [(0,'plan.json'),(5_000,'shard-'),(300_000,'draw.pt')], ids=['plan','clips','training'])
+def test_full_place(limit, culprit, whole, tmp_path):
+    "What is whole stays, what is not is gone, and when there is room again the run goes on"
+    r = wm('--quick','--out','b', cwd=tmp_path, fsize=limit)
+    assert_refused(r, 'too large|No space|cannot be written')
+    no_torn_files(tmp_path)
+    if limit==0: assert not (tmp_path/'b').exists() or tree(tmp_path/'b')=={}
+    if culprit=='draw.pt':
+        assert wm('--quick','--resume','--out','b', cwd=tmp_path).code==0
+        assert_same_run(whole, tmp_path/'b')
+
+@pytest.mark.parametrize('result', ['rollout.mp4','rollout.png','index.html'])
+def test_full_place_at_the_end(result, whole, tmp_path):
+    shutil.copytree(whole, tmp_path/'b')
+    for p in ('metrics.json',result): (tmp_path/'b'/p).unlink()
+    r = wm('--quick','--resume','--out','b', cwd=tmp_path, fsize=(whole/result).stat().st_size-1)
+    assert_refused(r, 'too large|No space|cannot be written')
+    no_torn_files(tmp_path)
+    assert not (tmp_path/'b'/result).exists()
+
+def test_full_disk(tmp_path):
+    "A disk of a megabyte, for real"
+    (tmp_path/'disk').mkdir()
+    mounted = subprocess.run(['mount','-t','tmpfs','-o','size=1m','tmpfs',tmp_path/'disk'], capture_output=True)
+    if mounted.returncode: pytest.skip('this user may not mount a disk; test_full_place stands for it')
+    try:
+        assert_refused(wm('--quick','--out','disk/b', cwd=tmp_path), 'No space left')
+        no_torn_files(tmp_path/'disk')
+    finally: subprocess.run(['umount',tmp_path/'disk'], check=True)
+
+def test_ctrl_c_ends_in_one_line(tmp_path):
+    r = wm('--quick','--out','b', cwd=tmp_path, cut=('interrupt',r'foretell\.pt',2))
+    assert r.code==130 and r.lines==['wm-demo: stopped'], r.err
+    no_torn_files(tmp_path)
+
+# ---------------------------------------------------------------- videos
+
+def test_broken_video_among_good_ones_is_named(tmp_path):
+    good = films(tmp_path, 60, 60, 60, 70)
+    good[3].write_bytes(good[3].read_bytes()[:3000])
+    (tmp_path/'films'/'empty.mp4').touch()
+    write_film(tmp_path/'films'/'short.mp4', np.zeros((12,48,64,3), np.uint8))
+    (tmp_path/'films'/'notes.txt').write_text('no film, and not said to be one')
+    r = wm('--quick','--videos','films','--out','b', cwd=tmp_path)
+    assert r.code==0 and r.lines==[], r.err
+    skipped = json.loads((tmp_path/'b'/'manifest.json').read_text())['skipped']
+    assert set(skipped)=={'film3.mp4','empty.mp4','short.mp4'}
+    page = (tmp_path/'b'/'index.html').read_text(encoding='utf-8').split('<h2>What was run')[0]
+    for name,why in skipped.items():
+        assert f'Left out: {name} ({why}).' in r.out and f'{name} ({why})' in page
+    assert '12 frames, 30 needed' in skipped['short.mp4']
+    assert set(tree(tmp_path/'b'))==RESULTS
+
+@pytest.fixture(scope='session', params=ENVS)
+def gym_run(request, tmp_path_factory):
+    tmp = tmp_path_factory.mktemp(request.param)
+    make_films(tmp/'films', request.param, n=4, n_frames=64, seed=0)
+    r = wm('--quick','--videos','films','--out','b', cwd=tmp)
+    return request.param, tmp, r
+
+def test_videos_from_gymnasium(gym_run):
+    "Another engine, its own sizes, an independent writer: the job is the same"
+    env,tmp,r = gym_run
+    assert r.code==0 and r.lines==[], r.err
+    assert set(tree(tmp/'b'))==RESULTS
+    m = json.loads((tmp/'b'/'metrics.json').read_text())
+    assert 'position_rmse' not in m and 'detection_rate' not in m and list(m['psnr'])==SYSTEMS
+    assert all(len(v)==26 and np.isfinite(v).all() for v in m['psnr'].values())
+    c,h,w = json.loads((tmp/'b'/'model'/'config.json').read_text())['encoder']['x_shape']
+    height,width = ENVS[env]
+    assert c==3 and abs(np.log((w/h)/(width/height))) < .12 and .7 < h*w/64**2 < 1.4
+    clips = json.loads((tmp/'b'/'manifest.json').read_text())['clips']
+    assert sum(clips.values())==8 and all(k%2==0 for k in clips.values()), 'two clips a film; a film lies in one part'
+
+def test_colour_of_a_video_is_kept(tmp_path):
+    "A red square on blue, in and out again"
+    (tmp_path/'films').mkdir()
+    for k in range(3):
+        x = np.zeros((60,64,96,3), np.uint8); x[...,2] = 200
+        for t in range(60): x[t,20:40,(t+20*k)%70:(t+20*k)%70+20] = 200,0,0
+        write_film(tmp_path/'films'/f'{k}.mp4', x)
+    r = wm('--quick','--videos','films','--out','b', cwd=tmp_path)
+    assert r.code==0, r.err
+    with av.open(str(tmp_path/'b'/'rollout.mp4')) as c: x = next(c.decode(video=0)).to_ndarray(format='rgb24').reshape(-1,3).astype(int)
+    red,blue = (x@[2,-1,-1]>150).mean(), (x@[-1,-1,2]>150).mean()
+    assert red>.01 and blue>.2
