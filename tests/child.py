@@ -1,19 +1,50 @@
-"Runs `wm-demo` in a process forked from one that has torch loaded, with a tiny plan, and with a power cut where asked"
-import multiprocessing, os, re, resource, runpy, shutil, signal, sys, tempfile
+"Runs `wm-demo` in a process forked from one that has torch loaded already, with a tiny plan, and with a power cut where asked"
+import multiprocessing, os, re, resource, runpy, shutil, signal, sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
-WM = Path(sys.executable).parent/'wm-demo'
-PRELOAD = ['world_models.demo','world_models.training','world_models.evaluation','world_models.rollout','matplotlib.backends.backend_agg']
+BIN = Path(sys.executable).parent
+WM = BIN/'wm-demo'
+ONE_THREAD = {f'{o}_NUM_THREADS':'1' for o in ('OMP','OPENBLAS','MKL')}
+PRELOAD = ['pandas','scipy.stats','matplotlib.backends.backend_agg','world_models.training','world_models.evaluation','world_models.demo']
 BAR = re.compile(r'\d+% \|')
+
+def lines(text):
+    "What is left on a terminal, without progress bars"
+    return [l for l in re.split(r'[\r\n]+', text) if l.strip() and not BAR.search(l)]
+
+def drain(pipe):
+    "All that comes out of a pipe"
+    said = b''.join(iter(lambda: os.read(pipe.fileno(), 65536), b''))
+    pipe.close()
+    return said.decode()
+
+def _inside(pipes, f, args):
+    for fd,w in zip((1,2), pipes): os.dup2(w.fileno(), fd); w.close()
+    f(*args)
+
+def forked(f, *args):
+    "Run `f(*args)` in a fresh process; its exit code (negative for a signal), standard output and standard error"
+    os.environ.update(ONE_THREAD)
+    ctx = multiprocessing.get_context('forkserver')
+    ctx.set_forkserver_preload(PRELOAD)
+    pipes = [ctx.Pipe(duplex=False) for _ in range(2)]
+    p = ctx.Process(target=_inside, args=([w for _,w in pipes], f, args))
+    p.start()
+    for _,w in pipes: w.close()
+    with ThreadPoolExecutor(2) as pool: out,err = pool.map(drain, [r for r,_ in pipes])
+    p.join()
+    return SimpleNamespace(code=p.exitcode, out=out, err=err, lines=lines(err))
+
+# ---------------------------------------------------------------- wm-demo
 
 def tiny():
     "The quick job with still less of everything: seconds of work, several shards"
     from world_models import datasets, demo, training
     demo.QUICK = dict(n_clips=30, draw_steps=10, foretell_steps=10)
-    for name,small in (('write_episodes',dict(shard_size=5)), ('import_videos',dict(shard_size=5))):
-        setattr(datasets, name, partial(getattr(datasets,name), **small))
+    for name in ('write_episodes','import_videos'): setattr(datasets, name, partial(getattr(datasets,name), shard_size=5))
     for name in ('fit_autoencoder','fit_dynamics'):
         def fit(*args, _fit=getattr(training,name), **kw): return _fit(*args, **kw|dict(bs=4))
         setattr(training, name, fit)
@@ -35,30 +66,16 @@ def cut_power(when, name, at=1):
         die()
     os.replace,shutil.rmtree = replace,rmtree
 
-def main(argv, cwd, files, full, cut, fsize):
-    "What the forked process does"
+def _demo(argv, cwd, full, cut, fsize):
     os.chdir(cwd)
-    for fd,f in zip((1,2), files): os.dup2(os.open(f, os.O_WRONLY|os.O_CREAT|os.O_TRUNC), fd)
     if not full: tiny()
     if cut is not None: cut_power(*cut)
     if fsize is not None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (fsize,fsize))
-    sys.argv = [str(WM), *map(str,argv)]
+    sys.argv = [str(WM), *argv]
     runpy.run_path(str(WM), run_name='__main__')
 
-def lines(text):
-    "What is left on a terminal, without progress bars"
-    return [l for l in re.split(r'[\r\n]+', text) if l.strip() and not BAR.search(l)]
-
 def wm(*argv, cwd='.', full=False, cut=None, fsize=None):
-    "Run `wm-demo` with these arguments; its exit code (negative for a signal), standard output, and standard error"
-    os.environ['OMP_NUM_THREADS'] = '1'
-    ctx = multiprocessing.get_context('forkserver')
-    ctx.set_forkserver_preload(PRELOAD)
-    with tempfile.TemporaryDirectory() as tmp:
-        files = [str(Path(tmp)/o) for o in ('out','err')]
-        p = ctx.Process(target=main, args=(list(map(str,argv)), str(cwd), files, full, cut, fsize))
-        p.start(); p.join()
-        out,err = (Path(f).read_text() if Path(f).exists() else '' for f in files)
-    return SimpleNamespace(code=p.exitcode, out=out, err=err, lines=lines(err), argv=argv)
+    "Run the console script with these arguments, perhaps with a power cut, perhaps where no file may grow beyond `fsize` bytes"
+    return forked(_demo, [str(o) for o in argv], str(cwd), full, cut, fsize)

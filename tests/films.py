@@ -16,12 +16,12 @@ def write_film(path, frames, fps=30, codec='libx264', **options):
         c.mux(v.encode())
 
 def policy(name, rng):
-    "`f(obs, t)` that keeps the thing moving"
+    "`f(obs, t)` that keeps the thing moving; the car on the mountain is let go and rolls to and fro"
     period,phase = rng.uniform(60,120),rng.uniform(0,2*np.pi)
     wave = lambda t: np.sin(2*np.pi*t/period+phase)
     return {'CartPole-v1': lambda o,t: int(1.2*wave(t)-o[0] > .15*o[1]),
         'Pendulum-v1': lambda o,t: np.array([2*wave(t)], np.float32),
-        'MountainCar-v0': lambda o,t: 2 if (o[1]>=0)==(o[0]<.3) else 0,
+        'MountainCar-v0': lambda o,t: 1,
         'Acrobot-v1': lambda o,t: 2 if o[4]>=0 else 0}[name]
 
 def frames_of(name, n_frames, seed):
@@ -31,8 +31,9 @@ def frames_of(name, n_frames, seed):
     gymnasium.logger.min_level = gymnasium.logger.ERROR
     rng = np.random.default_rng(seed)
     obs,_ = env.reset(seed=seed)
-    if name=='CartPole-v1': env.state = np.array([rng.uniform(-1,1), 0, rng.uniform(-3,3), 0])
+    if name=='CartPole-v1': env.state = np.array([rng.uniform(-1,1), .5, rng.uniform(-3,3), .5])
     if name=='Pendulum-v1': env.state = np.array([rng.uniform(-3,3), rng.uniform(-3,3)])
+    if name=='MountainCar-v0': env.state = np.array([rng.uniform(-1.1,-.8) if seed%2 else rng.uniform(-.3,0), 0])
     if name=='Acrobot-v1': env.state = rng.uniform(-1.5,1.5,4)
     act,out = policy(name, rng),[]
     for t in range(n_frames):

@@ -51,6 +51,7 @@ def command(
     "Make a terminal command that fails with one line and exit code 2"
     @functools.wraps(f)
     def _run(*args, **kwargs):
+        os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
         try: return f(*args, **kwargs)
         except KeyboardInterrupt: sys.exit(f'{_name(f)}: stopped')
         except InputError as e: line = str(e)

@@ -234,7 +234,7 @@ def describe(
         f'{plan["n_ctx"]} frames seen, {plan["horizon"]} foretold. {spent["total"]:.0f} seconds in all: ' + ', '.join(f'{k} {v:.0f}' for k,v in spent.items() if k!='total') + '.']
     if getattr(parts,'by','video')=='time': lines.append('Fewer than three videos: they were cut in time, the last part held out, so the model knows the scene.')
     if plan['quick']: lines.append('This was the quick run: it shows that everything works, and its model is no good.')
-    return lines + [f'Left out: {name} ({why}).' for name,why in skipped.items()]
+    return lines + [f'Left out, wholly or in part: {name} ({why}).' for name,why in skipped.items()]
 
 # %% ../nbs/20_demo.ipynb #demo-command
 @command
@@ -246,5 +246,6 @@ def wm_demo(
     resume:bool=False, # go on with the run in this folder that was broken off
     quick:bool=False, # little of everything: see in seconds that it works
 ):
-    "Train a small world model and see its dreams: simulate (or read your videos), train, foretell held-out clips, and leave a page that shows it all"
+    """Train a small world model and see its dreams: simulate (or read your videos), train, foretell held-out clips, and leave a page that shows it all.
+    Examples: `wm-demo`; `wm-demo --videos my_films --out mine`; `wm-demo --out mine --videos my_films --resume` after a stop"""
     run_demo(out, videos, seed, device, resume, quick, progress=True)

@@ -90,20 +90,20 @@ class ResConvDynamics(Dynamics):
     def observe(self,
         z:Tensor, # latents seen, `(b,t,c,h,w)`
         a:Tensor|None=None, # not used: the maps show what the actions did
-    ) -> Tensor: # the last `n_ctx` maps, `(b,n_ctx,c,h,w)`
+    ) -> tuple: # the last `n_ctx` maps, oldest first, each `(b,c,h,w)`
         "Keep the last maps; a shorter context begins with its first map repeated"
-        missing = self.n_ctx-z.shape[1]
-        return torch.cat([z[:,:1].expand(-1,missing,-1,-1,-1), z], 1) if missing>0 else z[:,-self.n_ctx:]
+        maps = z.unbind(1)
+        return (maps[0],)*(self.n_ctx-len(maps)) + maps[-self.n_ctx:]
 
     def step(self,
-        h:Tensor, # the last `n_ctx` maps, oldest first
+        h:tuple, # the last `n_ctx` maps, oldest first
         a:Tensor|None=None, # action `(b,n_act)`
     ) -> tuple: # next latent `(b,c,h,w)` and the maps to go on with
         "Predict the next map"
-        u = self.inp(h.flatten(1,2))
+        u = self.inp(torch.cat(h, 1))
         if self.act is not None: u = u + self.act(a)[:,:,None,None]
-        z = h[:,-1] + self.out(self.blocks(u))
-        return z, torch.cat([h[:,1:], z[:,None]], 1)
+        z = h[-1] + self.out(self.blocks(u))
+        return z, (*h[1:], z)
 
 # %% ../nbs/06_dynamics.ipynb #dyn-cell
 class ConvGRUCell(nn.Module):

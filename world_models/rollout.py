@@ -66,7 +66,7 @@ def compare_video(
     "Write a film: one row for each clip, with truth, prediction and error"
     n_seen = 0 if context is None else context.shape[1]
     if n_seen: truth,pred = (torch.cat([context,o], 1) for o in (truth,pred))
-    rows = [compare_frames(x, y, n_seen, scale) for x,y in zip(truth,pred)]
+    rows = [np.pad(compare_frames(x, y, n_seen, scale), ((0,0),(0,2*scale),(0,0),(0,0)), constant_values=128) for x,y in zip(truth,pred)]
     write_video(path, np.concatenate(rows, 1), fps=fps)
     return Path(path)
 
