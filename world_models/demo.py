@@ -19,8 +19,8 @@ from .core import InputError, atomic_path, command, manifest, peak_rss_mb, pick_
 
 # %% ../nbs/20_demo.ipynb #demo-plan
 N_CTX, HORIZON = 4, 26
-FULL = dict(n_clips=3000, draw_steps=600, foretell_steps=2400)
-QUICK = dict(n_clips=90, draw_steps=40, foretell_steps=40)
+FULL = dict(n_clips=3000, draw_steps=600, foretell_steps=3000)
+QUICK = dict(n_clips=60, draw_steps=20, foretell_steps=20)
 
 def make_plan(
     videos=None, # folder of videos; `None` simulates two bouncing balls
@@ -127,7 +127,7 @@ def train_model(
         model = build_model(tuple(x['train'].shape[2:])).to(device)
         fit_autoencoder(model, x['train'], x['valid'], steps=plan['draw_steps'], file=work/'draw.pt', **common)
         z = {k: encode_clips(model, x[k], measure=k=='train', desc=f'encoding, {k:5}     ', progress=progress) for k in x}
-        fit_dynamics(model, z['train'], z['valid'], median_frame(x['train']), lengths=(1,4,8), steps=plan['foretell_steps'], bs=16,
+        fit_dynamics(model, z['train'], z['valid'], median_frame(x['train']), steps=plan['foretell_steps'], bs=16,
             file=work/'foretell.pt', **common)
         return save_model(model, folder, n_ctx=plan['n_ctx'], fps=clips.fps)
 

@@ -1,0 +1,45 @@
+"Run `wm-demo --videos` on films of Gymnasium's classic control, drawn and written without our code, and keep model against copy-last in `results/gymnasium_videos.json`"
+import json, subprocess, sys, tempfile
+from pathlib import Path
+from fastcore.script import call_parse
+
+here = Path(__file__).resolve().parent
+sys.path.insert(0, str(here.parent/'tests'))
+from films import ENVS, make_films
+
+STEPS = 1,5,10
+
+def row(metrics, about):
+    "PSNR and its 95 % interval at some steps, for the model and what it must beat"
+    def at(o): return {s: [round(o[s][k-1],2) if not isinstance(o[s][k-1],list) else [round(v,2) for v in o[s][k-1]] for k in STEPS] for s in o}
+    psnr = at(metrics['psnr'])
+    beats = [m>c for m,c in zip(psnr['model'], psnr['copy_last'])]
+    return dict(psnr=psnr, ci95=at(metrics['ci95']['psnr']), beats_copy_last=beats, n_clips=metrics['n_clips'], clips=about['clips'],
+        seconds=metrics['seconds'], peak_rss_mb=metrics['peak_rss_mb'], skipped=about['skipped'])
+
+@call_parse
+def main(
+    envs:str=','.join(ENVS), # environments, commas between
+    films:int=12, # films of each
+    frames:int=200, # frames in a film
+    seed:int=0, # seed of films and run
+    quick:bool=False, # see that it works; nothing is written
+    out:str=str(here/'results'/'gymnasium_videos.json'), # where the numbers go
+):
+    "Does the model beat repeating the last frame on videos of another engine?"
+    rows,about = {},{}
+    for env in envs.split(','):
+        with tempfile.TemporaryDirectory() as tmp:
+            tmp = Path(tmp)
+            make_films(tmp/'films', env, films, frames, seed)
+            argv = ['--videos',str(tmp/'films'),'--out',str(tmp/'demo'),'--seed',str(seed),'--device','cpu'] + ['--quick']*quick
+            subprocess.run([str(Path(sys.executable).parent/'wm-demo'), *argv], check=True, stdout=subprocess.DEVNULL)
+            metrics,about = (json.loads((tmp/'demo'/o).read_text()) for o in ('metrics.json','manifest.json'))
+        rows[env] = row(metrics, about)
+        print(env, *(f'step {k}: {m:.1f} dB, copy-last {c:.1f}' for k,m,c in zip(STEPS, rows[env]['psnr']['model'], rows[env]['psnr']['copy_last'])), sep='  ')
+    if quick: return
+    facts = {k: about[k] for k in ('commit','versions','platform','cpu','cores','threads','date')}
+    command = f'python benchmarks/gymnasium_videos.py --films {films} --frames {frames} --seed {seed}'
+    facts |= dict(command=command, films=films, frames=frames, seed=seed, steps=STEPS)
+    Path(out).write_text(json.dumps(dict(environments=rows, manifest=facts), indent=1)+'\n')
+    sys.exit(0 if all(all(r['beats_copy_last']) for r in rows.values()) else 'copy-last was not beaten everywhere')
