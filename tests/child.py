@@ -40,13 +40,18 @@ def forked(f, *args):
 
 # ---------------------------------------------------------------- wm-demo
 
-def tiny():
-    "The quick job with still less of everything: seconds of work, several shards"
+# what `--quick` shall mean here: seconds of work, several shards
+TINY = dict(plan=dict(n_clips=30, draw_steps=10, foretell_steps=10), bs=(4,4))
+SMALL = dict(plan=dict(n_clips=300, draw_steps=250, foretell_steps=150), bs=(32,8), size=32) # enough to learn one pendulum
+
+def shrink(plan, bs, **films):
+    "Make the quick job another one"
     from world_models import datasets, demo, training
-    demo.QUICK = dict(n_clips=30, draw_steps=10, foretell_steps=10)
-    for name in ('write_episodes','import_videos'): setattr(datasets, name, partial(getattr(datasets,name), shard_size=5))
-    for name in ('fit_autoencoder','fit_dynamics'):
-        def fit(*args, _fit=getattr(training,name), **kw): return _fit(*args, **kw|dict(bs=4))
+    demo.QUICK = plan
+    datasets.write_episodes = partial(datasets.write_episodes, shard_size=5)
+    datasets.import_videos = partial(datasets.import_videos, shard_size=5, **films)
+    for name,n in zip(('fit_autoencoder','fit_dynamics'), bs):
+        def fit(*args, _fit=getattr(training,name), _n=n, **kw): return _fit(*args, **kw|dict(bs=_n))
         setattr(training, name, fit)
 
 def cut_power(when, name, at=1):
@@ -66,9 +71,9 @@ def cut_power(when, name, at=1):
         die()
     os.replace,shutil.rmtree = replace,rmtree
 
-def _demo(argv, cwd, full, cut, fsize):
+def _demo(argv, cwd, job, cut, fsize):
     os.chdir(cwd)
-    if not full: tiny()
+    shrink(**job)
     if cut is not None: cut_power(*cut)
     if fsize is not None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -76,6 +81,6 @@ def _demo(argv, cwd, full, cut, fsize):
     sys.argv = [str(WM), *argv]
     runpy.run_path(str(WM), run_name='__main__')
 
-def wm(*argv, cwd='.', full=False, cut=None, fsize=None):
+def wm(*argv, cwd='.', job=TINY, cut=None, fsize=None):
     "Run the console script with these arguments, perhaps with a power cut, perhaps where no file may grow beyond `fsize` bytes"
-    return forked(_demo, [str(o) for o in argv], str(cwd), full, cut, fsize)
+    return forked(_demo, [str(o) for o in argv], str(cwd), job, cut, fsize)

@@ -51,7 +51,13 @@ class Dynamics(nn.Module):
             out.append(z_next)
         return torch.stack(out, 1)
 
-    def forward(self, z, n_fut, a=None): return self.rollout(z, n_fut, a)
+    def forward(self,
+        z:Tensor, # see `rollout`
+        n_fut:int, # see `rollout`
+        a:Tensor|None=None, # see `rollout`
+    ) -> Tensor: # see `rollout`
+        "The same as `rollout`, so that a `Learner` can call it"
+        return self.rollout(z, n_fut, a)
 
 # %% ../nbs/06_dynamics.ipynb #dyn-block
 class ResBlock(nn.Module):
@@ -124,8 +130,8 @@ class ConvGRUCell(nn.Module):
     ) -> Tensor: # next memory, each value in (-1,1) if it was so before
         "Step the memory once"
         u,r = self.gates(torch.cat([x,s], 1)).sigmoid().chunk(2, dim=1)
-        n = self.cand(torch.cat([x,r*s], 1)).tanh()
-        return (1-u)*s + u*n
+        new = self.cand(torch.cat([x,r*s], 1)).tanh()
+        return (1-u)*s + u*new
 
 # %% ../nbs/06_dynamics.ipynb #dyn-gru
 class ConvGRUDynamics(Dynamics):

@@ -14,9 +14,10 @@ import io
 from pathlib import Path
 import numpy as np
 import torch
-from torch import nn, Tensor
+from torch import Tensor
 from .core import InputError, atomic_path, to_images
 from .datasets import write_video
+from .world_model import WorldModel
 
 # %% ../nbs/11_rollout.ipynb #ro-roll
 @torch.no_grad()
@@ -28,10 +29,9 @@ def rollout(
     bs:int=32, # clips at a time
 ) -> Tensor: # frames `(b,n_fut,c,h,w)` in [0,1], on the CPU
     "Foretell `n_fut` frames after each context, open loop"
-    ours = isinstance(model, nn.Module)
+    ours = isinstance(model, WorldModel)
     if ours: model.eval()
-    device = next(model.parameters()).device if ours else torch.device('cpu')
-    out = []
+    device, out = model.z_mean.device if ours else x.device, []
     for i in range(0, len(x), bs):
         c,ai = x[i:i+bs].to(device), None if a is None else a[i:i+bs].to(device)
         if c.dtype==torch.uint8: c = c.float()/255

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import nn, Tensor
 from .core import InputError, atomic_path, show_frames, track
-from .datasets import Windows, open_episodes, split_clips
+from .datasets import VideoSet, Windows, find_videos, open_episodes, split_clips
 from .losses import foreground_weight, latent_loss, latent_weight, reconstruction_loss
 from .world_model import WorldModel
 with warnings.catch_warnings():
@@ -53,7 +53,7 @@ class VideoLoader(DataLoader):
         return show_frames(list(torch.cat([x,y],1)[:max_n]), scale=scale)
 
 def video_dls(
-    source, # folder of episodes, or an opened set of episodes or videos
+    source, # folder of episodes or of videos, or a set that has been opened
     n_ctx:int=4, # frames seen
     n_fut:int=10, # frames to foretell
     bs:int=16, # clips in a batch
@@ -63,11 +63,12 @@ def video_dls(
     num_workers:int=0, # processes that read; 0 reads in this one
 ) -> DataLoaders: # training and validation loaders of `((x_ctx,a),x_fut)`
     "Load windows of clips, split by clip, as fastai `DataLoaders`"
-    if isinstance(source, (str,Path)): source = open_episodes(source)
-    parts = split_clips(getattr(source,'groups',len(source)), seed=seed)
-    dls = [VideoLoader(Windows(source, n_ctx, n_fut, stride, items=parts[k]), bs=bs, shuffle=k=='train', drop_last=k=='train',
-        num_workers=num_workers, device=device or torch.device('cpu')) for k in ('train','valid')]
-    dls = DataLoaders(*dls, device=device or torch.device('cpu'))
+    if isinstance(source, (str,Path)):
+        source = VideoSet(find_videos(source)[0]) if Path(source).is_dir() and not any(Path(source).glob('*.h5')) else open_episodes(source)
+    parts, device = split_clips(getattr(source,'groups',len(source)), seed=seed), device or torch.device('cpu')
+    sets = [Windows(source, n_ctx, n_fut, stride, items=parts[k]) for k in ('train','valid')]
+    dls = DataLoaders(*[VideoLoader(w, bs=min(bs,len(w)), shuffle=w is sets[0], drop_last=w is sets[0], num_workers=num_workers, device=device)
+        for w in sets], device=device)
     dls.n_inp = 1
     return dls
 
@@ -142,8 +143,11 @@ class LengthCB(Callback):
     def __init__(self,
         n_ctx:int, # frames seen
         lengths:tuple=(2,5,10), # frames to foretell, stage by stage
-        until:tuple=(.3,.6,1.), # end of each stage, as a part of all epochs
-    ): self.n_ctx, self.lengths, self.until = n_ctx, lengths, until
+        until:tuple|None=None, # end of each stage, as a part of all epochs; `None` makes all equally long
+    ):
+        self.n_ctx, self.lengths = n_ctx, lengths
+        self.until = until or tuple((i+1)/len(lengths) for i in range(len(lengths)))
+        if len(self.until)!=len(lengths): raise InputError(f'{len(lengths)} lengths and {len(self.until)} ends', 'as many ends as lengths', 'give one end for each length')
     def before_epoch(self):
         stage = sum(self.epoch/self.n_epoch >= u for u in self.until[:-1])
         self.dls.train.dataset.length = self.n_ctx + self.lengths[stage]
@@ -192,21 +196,25 @@ class ResumeCB(Callback):
     order = 90
     def __init__(self,
         file, # where to keep the state; `None` keeps nothing
-    ): self.file = None if file is None else Path(file)
+        plan:dict|None=None, # what the run is, plain numbers and words; another run's state is refused
+    ): self.file, self.plan = None if file is None else Path(file), plan or {}
 
     def load(self,
         learn:Learner, # a `Learner` that has not been trained
     ) -> int: # epochs that are done
         "Take up the state, if there is one"
         if self.file is None or not self.file.exists(): return 0
-        state = torch.load(self.file, map_location='cpu', weights_only=True)
+        try: state = torch.load(self.file, map_location='cpu', weights_only=True)
+        except Exception as e: raise InputError(f'{self.file} that cannot be read ({type(e).__name__})', 'the state of this run', 'delete it, and this stage begins anew') from None
+        if not isinstance(state, dict) or state.get('plan')!=self.plan:
+            raise InputError(f'{self.file} of another run', f'the state of {self.plan}', 'give the options of that run, or delete the file')
         learn.create_opt()
         learn.model.load_state_dict(state['model']); learn.opt.load_state_dict(state['opt'])
         return state['epoch']
 
     def after_train(self):
         if self.file is None: return
-        torch.save(dict(model=self.model.state_dict(), opt=self.opt.state_dict(), epoch=self.epoch+1), state := io.BytesIO())
+        torch.save(dict(model=self.model.state_dict(), opt=self.opt.state_dict(), epoch=self.epoch+1, plan=self.plan), state := io.BytesIO())
         with atomic_path(self.file) as f: f.write_bytes(state.getvalue())
 
 # %% ../nbs/10_training.ipynb #tr-ae-background
@@ -237,7 +245,9 @@ class Autoencoder(nn.Module):
 
 # %% ../nbs/10_training.ipynb #tr-ae-fit
 def _train(model, loss, train, valid, lr, seed, cbs, desc, file, progress, device, n_epoch=10):
-    resume = ResumeCB(file)
+    if device is not None: model.to(device)
+    plan = dict(lr=lr, seed=seed, epochs=n_epoch, batches=len(train), bs=train.bs, length=train.length, clips=len(train.clips))
+    resume = ResumeCB(file, plan)
     cbs = [*cbs, EpochSeedCB(seed), GradientClip(1.), NaNGuardCB(), one_cycle(lr), BarCB(desc, progress), resume]
     learn = Learner(bank_dls(train, valid, device), model, loss_func=loss, opt_func=adamw, cbs=cbs)
     with learn.no_bar(), learn.no_logging(): learn.fit(n_epoch, start_epoch=resume.load(learn), wd=1e-3)
@@ -247,7 +257,7 @@ def fit_autoencoder(
     model:WorldModel, # encoder and decoder are trained in place
     train:Tensor, # training frames `(n,t,c,h,w)`, bytes
     valid:Tensor, # validation frames, likewise
-    steps:int=600, # optimiser steps
+    steps:int=600, # optimiser steps, a multiple of ten
     bs:int=64, # frames in a step
     lr:float=2e-3, # highest learning rate
     k:float=4., # weight of the foreground, see `foreground_weight`
@@ -258,6 +268,7 @@ def fit_autoencoder(
 ) -> Learner: # with the losses in its recorder
     "Teach encoder and decoder to draw single frames"
     background = median_frame(train)
+    if device is not None: model.to(device)
     with torch.no_grad(): model.decoder.background.copy_(background.clamp(.02,.98).logit())
     def make(x, a):
         x = x.float()/255
@@ -282,7 +293,7 @@ def encode_clips(
         some = clips[::max(len(clips)//128,1)].to(device)
         z = torch.cat([model.encoder(c.float()/255) for c in some.split(bs)])
         axes = [i for i in range(z.ndim) if i!=2]
-        model.z_mean.copy_(z.mean(axes, keepdim=True)); model.z_std.copy_(z.std(axes, keepdim=True))
+        model.z_mean.copy_(z.mean(axes, keepdim=True)); model.z_std.copy_(z.std(axes, keepdim=True).clamp(min=1e-3))
     out = torch.empty(*clips.shape[:2], *model.spec.shape, dtype=torch.half)
     for i in track(range(0,len(clips),bs), desc, progress=progress):
         out[i:i+bs] = model.encode(clips[i:i+bs].to(device).float()/255).half().cpu()
@@ -296,7 +307,8 @@ def fit_dynamics(
     background:Tensor, # the empty scene `(c,h,w)`, see `median_frame`
     n_ctx:int=4, # frames seen
     lengths:tuple=(2,5,10), # frames to foretell, see `LengthCB`
-    steps:int=1000, # optimiser steps
+    until:tuple|None=(.3,.6,1.), # end of each stage, see `LengthCB`
+    steps:int=1000, # optimiser steps, a multiple of ten
     bs:int=32, # windows in a step
     lr:float=2e-3, # highest learning rate
     k:float=6., # weight of cells that hold something, see `latent_weight`
@@ -308,6 +320,8 @@ def fit_dynamics(
     device=None, # where to train; `None` is the CPU
 ) -> Learner: # with the losses in its recorder
     "Teach the dynamics to foretell latents, from their own predictions"
+    if train.shape[1]<=n_ctx: raise InputError(f'clips of {train.shape[1]} frames', f'more than the {n_ctx} seen', 'make longer clips')
+    if device is not None: model.to(device)
     with torch.no_grad(): z_background = model.encode(background[None,None].to(model.z_mean.device))[0,0].cpu()
     def make(z, a):
         z = z.float()
@@ -315,5 +329,5 @@ def fit_dynamics(
     lengths = tuple(min(l, train.shape[1]-n_ctx) for l in lengths)
     banks = [ClipBank(c, n_ctx+lengths[-1], bs, n, make, a, seed=s)
         for c,a,n,s in ((train,actions[0],max(steps//10,1),seed), (valid,actions[1],4,seed+1))]
-    cbs = [ForetellCB(), LengthCB(n_ctx,lengths), ContextNoiseCB(noise)]
+    cbs = [ForetellCB(), LengthCB(n_ctx, lengths, until), ContextNoiseCB(noise)]
     return _train(model.dynamics, latent_loss, *banks, lr, seed, cbs, 'learning to foretell', file, progress, device)

@@ -14,6 +14,7 @@ import inspect, json
 from dataclasses import dataclass, field
 from pathlib import Path
 import torch
+from fastcore.basics import patch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn, Tensor
@@ -69,28 +70,32 @@ class WorldModel(nn.Module):
         "Foretell, without looking"
         return self.dynamics.rollout(z, n_fut, a)
 
-    def decode(self,
-        z:Tensor, # standardised latents `(b,t,*spec.shape)`
-        context:tuple|None=None, # last frame seen `(b,c,h,w)` and its standardised latent
-    ) -> Tensor: # frames `(b,t,c,h,w)` in [0,1]
-        "Draw"
-        raw = lambda u: u*self.z_std + self.z_mean
-        if context is None: return self.decoder(raw(z))
-        x0,z0 = context
-        return self.decoder(raw(z), (x0, raw(z0[:,None])[:,0]))
+# %% ../nbs/09_world_model.ipynb #wm-decode
+@patch
+def decode(self:WorldModel,
+    z:Tensor, # standardised latents `(b,t,*spec.shape)`
+    context:tuple|None=None, # last frame seen `(b,c,h,w)` and its standardised latent
+) -> Tensor: # frames `(b,t,c,h,w)` in [0,1]
+    "Draw"
+    raw = lambda u: u*self.z_std + self.z_mean
+    if context is None: return self.decoder(raw(z))
+    x0,z0 = context
+    return self.decoder(raw(z), (x0, raw(z0[:,None])[:,0]))
 
-    def forward(self,
-        x:Tensor, # context frames `(b,n_ctx,c,h,w)` in [0,1]
-        n_fut:int, # frames to foretell
-        a:Tensor|None=None, # actions `(b,n_ctx-1+n_fut,n_act)`; `None` in a world without
-    ) -> Prediction: # frames and latents of the future
-        "Look at the context and foretell what follows"
-        check_frames(x, self.x_shape)
-        z,codes,losses = self.encoder(x),None,{}
-        if self.quantizer is not None: z,codes,losses['quantizer'] = self.quantizer(z)
-        z = (z-self.z_mean)/self.z_std
-        z_fut = self.imagine(z, n_fut, a)
-        return Prediction(self.decode(z_fut, (x[:,-1], z[:,-1])), z_fut, codes, losses)
+# %% ../nbs/09_world_model.ipynb #wm-forward
+@patch
+def forward(self:WorldModel,
+    x:Tensor, # context frames `(b,n_ctx,c,h,w)` in [0,1]
+    n_fut:int, # frames to foretell
+    a:Tensor|None=None, # actions `(b,n_ctx-1+n_fut,n_act)`; `None` in a world without
+) -> Prediction: # frames and latents of the future
+    "Look at the context and foretell what follows"
+    check_frames(x, self.x_shape)
+    z,codes,losses = self.encoder(x),None,{}
+    if self.quantizer is not None: z,codes,losses['quantizer'] = self.quantizer(z)
+    z = (z-self.z_mean)/self.z_std
+    z_fut = self.imagine(z, n_fut, a)
+    return Prediction(self.decode(z_fut, (x[:,-1], z[:,-1])), z_fut, codes, losses)
 
 # %% ../nbs/09_world_model.ipynb #wm-save
 PARTS = {c.__name__: c for c in (ConvEncoder, ResConvDynamics, ConvGRUDynamics, ConvDecoder)}
