@@ -17,10 +17,10 @@ from pathlib import Path
 import h5py, hdf5plugin
 import numpy as np
 from fastcore.basics import patch
-from .core import InputError, track
+from .core import InputError, atomic_path, track
 from .rendering import render
 from .simulation import Episodes, simulate
-from .videos import VideoInfo, VideoSet, common_size, find_videos, read_clip, video_info, write_video, writing
+from .videos import VideoInfo, VideoSet, common_size, find_videos, read_clip, video_info, write_video
 
 # %% ../nbs/03_datasets.ipynb #ds-all
 _all_ = ['VideoInfo', 'VideoSet', 'common_size', 'find_videos', 'read_clip', 'video_info', 'write_video'] # videos are data too
@@ -36,9 +36,9 @@ def _save_shard(path, arrays, settings, **attrs):
     with h5py.File(buf, 'w', libver='v110') as f:
         for k,v in attrs.items(): f.attrs[k] = json.dumps(v) if isinstance(v,(list,dict)) else v
         for k,v in arrays.items():
-            zstd = dict(chunks=(1,*v.shape[1:]), **hdf5plugin.Zstd(clevel=1)) if k=='frames' else {}
+            zstd = dict(chunks=(1,*v.shape[1:]), **hdf5plugin.Zstd(clevel=1)) if k=='frames' and len(v) else {}
             f.create_dataset(k, data=v, **zstd)
-    with writing(path) as tmp: tmp.write_bytes(buf.getbuffer())
+    with atomic_path(path) as tmp: tmp.write_bytes(buf.getbuffer())
 
 # %% ../nbs/03_datasets.ipynb #ds-open-shard
 _AGAIN = 'delete it and run the command that made it again'
@@ -47,13 +47,17 @@ def _open_shard(path):
     "Open a shard for reading, or say what lies there instead"
     if not os.path.isfile(path): raise InputError(f'{path} is not there', 'a shard of episodes', 'check the path')
     try: f = h5py.File(path)
-    except OSError:
+    except OSError as e:
+        if e.errno:
+            raise InputError(f'{path} cannot be opened ({os.strerror(e.errno)})', 'a file that can be read',
+                'check its permissions, and who else has it open') from None
         what = 'a torn HDF5 file' if h5py.is_hdf5(path) else 'no HDF5 file'
         raise InputError(f'{path} is {what} ({os.path.getsize(path)} bytes)', 'a whole shard of episodes', _AGAIN) from None
-    if f.attrs.get('schema')!=SCHEMA:
-        raise InputError(f'{path} is an HDF5 file of something else', 'a shard of episodes', 'choose another folder')
-    if (v := f.attrs['schema_version'])!=SCHEMA_VERSION: raise InputError(f'{path} has layout {v}', f'layout {SCHEMA_VERSION}', _AGAIN)
-    return f
+    kind,v = (f.attrs.get(k) for k in ('schema','schema_version'))
+    if (kind,v)==(SCHEMA,SCHEMA_VERSION): return f
+    f.close()
+    if kind==SCHEMA: raise InputError(f'{path} has layout {v}', f'layout {SCHEMA_VERSION}', _AGAIN)
+    raise InputError(f'{path} is an HDF5 file of something else', 'a shard of episodes', 'choose another folder')
 
 def _check_settings(path, settings):
     "Refuse to go on with a shard that was made with other settings"
@@ -64,20 +68,21 @@ def _check_settings(path, settings):
 
 # %% ../nbs/03_datasets.ipynb #ds-set
 _TRUTH = 'state','energy','momentum','events','actions'
+_OPEN = 64 # shards that a set holds open at a time
 
 class EpisodeSet:
     "Clips on disk, read one at a time"
     def __init__(self, files:list): # shards of one set, in order
         self.files,self._opened,self._pid = [str(f) for f in files],{},os.getpid()
-        shards = [self._shard(k) for k in range(len(self.files))]
-        notes = [{k:json.loads(f.attrs.get(k,'{}')) for k in ('settings','videos','skipped')} for f in shards]
+        notes = [{k:json.loads(f.attrs.get(k,'{}')) for k in ('settings','videos','skipped')} | dict(shape=f['frames'].shape)
+            for f in map(self._shard, range(len(self.files)))]
         self.settings,self.videos = notes[0]['settings'],list(notes[0]['videos'])
         for f in self.files[1:]: _check_settings(f, self.settings)
         self.skipped = {k:v for o in notes for k,v in o['skipped'].items()}
         self.world,self.seed,self.fps = (self.settings[k] for k in ('world','seed','fps'))
-        self.n_frames,self.frame_shape = shards[0]['frames'].shape[1],shards[0]['frames'].shape[2:]
+        self.n_frames,self.frame_shape = notes[0]['shape'][1],notes[0]['shape'][2:]
         self.groups,self.starts = self._all('group'),self._all('start')
-        self._ends = np.cumsum([len(f['frames']) for f in shards])
+        self._ends = np.cumsum([o['shape'][0] for o in notes])
         self.lengths = np.full(self._ends[-1], self.n_frames)
         if len(self)==0: raise InputError(f'no clip in {self.files[0]}', 'at least one', 'give other videos')
 
@@ -86,9 +91,10 @@ class EpisodeSet:
     def _all(self, key): return np.concatenate([self._shard(k)[key][:] for k in range(len(self.files))])
 
     def _shard(self, k):
-        "Shard `k`, opened once in each process"
+        "Shard `k`, opened in this process; the one that nobody read for longest makes room"
         if self._pid!=os.getpid(): self._opened,self._pid = {},os.getpid()
-        if k not in self._opened: self._opened[k] = _open_shard(self.files[k])
+        self._opened[k] = self._opened.pop(k, None) or _open_shard(self.files[k])
+        if len(self._opened)>_OPEN: self._opened.pop(next(iter(self._opened))).close()
         return self._opened[k]
 
     def _at(self, i):
@@ -185,9 +191,10 @@ def episodes(self:EpisodeSet,
     "Read the true states behind the pixels"
     f = self._shard(0)
     if 'state' not in f: return None
-    truth = {k:self._all(k) if k in f else None for k in _TRUTH} | {k:json.loads(f.attrs[k]) for k in ('names','units')}
-    truth['params'] = {k:self._all(f'params/{k}') for k in f['params']}
-    ep = Episodes(world=self.world, seed=self.seed, fps=self.fps, **truth)
+    about,params = {k:json.loads(f.attrs[k]) for k in ('names','units')},list(f['params'])
+    truth = {k:self._all(k) for k in _TRUTH if k in self._shard(0)}
+    truth = dict.fromkeys(_TRUTH) | truth | dict(params={k:self._all(f'params/{k}') for k in params})
+    ep = Episodes(world=self.world, seed=self.seed, fps=self.fps, **about, **truth)
     return ep if idx is None else ep[idx]
 
 # %% ../nbs/03_datasets.ipynb #ds-pick
@@ -218,6 +225,8 @@ def import_videos(
     progress:bool=False, # show a bar?
 ) -> EpisodeSet: # clips without truth; `groups` says which video each is from, `skipped` what is missing and why
     "Cut a folder of videos into clips that do not overlap"
+    if min(n_frames,max_clips,shard_size)<1 or channels not in (None,1,3):
+        raise InputError(f'{n_frames=}, {max_clips=}, {shard_size=}, {channels=}', 'at least one of each, and 1 or 3 channels', 'ask for that')
     infos,broken = find_videos(folder, progress)
     good = [o for o in infos if o.n_frames>=n_frames]
     for o in infos:
@@ -237,7 +246,7 @@ def import_videos(
         clips,(v,s) = np.array(clips, np.uint8).reshape(-1, n_frames, *source.frame_shape),np.array(kept, int).reshape(-1,2).T
         return dict(frames=clips, group=v, start=s), dict(videos=videos, skipped={name(k):v for k,v in (broken|bad).items()})
     picks = _pick(source.lengths//n_frames, max_clips, seed)
-    digest = zlib.crc32(json.dumps([videos, source.lengths.tolist()]).encode())
+    digest = zlib.crc32(json.dumps([videos, source.lengths.tolist(), [os.path.getsize(o.path) for o in good]]).encode())
     settings = dict(world='videos', videos=f'{len(videos)} files {digest:08x}', n_frames=n_frames, fps=source.fps,
         size=source.frame_shape[:2], channels=channels, max_clips=max_clips, seed=seed, shard_size=shard_size)
     return _write_shards(out, settings, len(picks), make, progress)
@@ -274,7 +283,7 @@ def split_clips(
 class Windows:
     "Every piece of `n_ctx+n_fut` frames inside a clip, as past and future; a torch dataset"
     def __init__(self,
-        source, # `EpisodeSet`, `VideoSet`, or anything with `lengths` and `frames(i,start,stop)`
+        source, # `EpisodeSet`, `VideoSet`, or any other source of clips: it has `lengths` and `frames(i,start,stop)`
         n_ctx:int, # frames seen
         n_fut:int, # frames foretold
         stride:int=1, # frames from the start of one window to the next

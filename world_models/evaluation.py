@@ -1,6 +1,6 @@
 """Score any foretold film against the truth, beside answers that cost nothing
 
-Call `evaluate` with any `f(context, actions, horizon)` to get a `Report`: PSNR, SSIM, position error and detection rate at each step, beside simple baselines and with bootstrap intervals. `psnr` and `ssim` compare single frames. `copy_last`, `mean_frame`, `constant_velocity` and `optical_flow` are the answers that a model must beat; `bootstrap` gives the intervals.
+Call `evaluate` with any `f(context, actions, horizon)` to get a `Report`: PSNR, SSIM, position error and detection rate at each step, beside simple baselines and with bootstrap intervals. `psnr` and `ssim` compare single frames. `copy_last`, `mean_frame`, `optical_flow` and `constant_velocity` of the detector's page are the answers that a model must beat; `bootstrap` gives the intervals.
 
 Docs: https://world-models.github.io/world_models/evaluation.html.md"""
 
@@ -8,7 +8,7 @@ Docs: https://world-models.github.io/world_models/evaluation.html.md"""
 
 # %% auto #0
 __all__ = ['MSE_FLOOR', 'Metric', 'METRICS', 'LOOKS', 'psnr', 'blur_matrix', 'ssim', 'score', 'copy_last', 'mean_frame',
-           'constant_velocity', 'optical_flow', 'bootstrap', 'Report', 'check_answer', 'held_out', 'evaluate']
+           'optical_flow', 'bootstrap', 'Report', 'check_answer', 'held_out', 'evaluate']
 
 # %% ../nbs/12_evaluation.ipynb #ev-imports
 import json
@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 from torch import Tensor
-from .core import InputError, atomic_path, track
-from .detection import Detector, as_frames, extrapolate, match, squared_error, true_discs
-from .rendering import draw_discs, render
+from .core import InputError, as_frames, atomic_path, track
+from .detection import constant_velocity, match, observe, squared_error
+from .rendering import render
 
 # %% ../nbs/12_evaluation.ipynb #ev-psnr
 MSE_FLOOR = 1/(12*255**2) # squared error of rounding to 8 bits
@@ -87,31 +87,6 @@ def mean_frame(
         return m.expand(-1, horizon, -1, -1, -1)
     return f
 
-# %% ../nbs/12_evaluation.ipynb #ev-velocity
-def _cover(pos, radius, size):
-    "Share of each pixel that each disc covers, `(...,1,h,w)`, for positions `(...,2)`"
-    r = radius.expand(pos.shape[:-1]).reshape(-1,1)
-    a = draw_discs(pos.reshape(-1,1,2).double().numpy(), r.double().numpy(), size)
-    return as_frames(a[...,None]).view(*pos.shape[:-1], 1, size, size)
-
-def constant_velocity(
-    detector, # `Detector` of the clips that will be seen
-): # an `f(context, actions, horizon)` for those clips, frames square
-    "Make the answer in which every object goes on as it went"
-    def f(context, actions, horizon):
-        h,w = context.shape[-2:]
-        d,r,ground = detector(context[:,-2:]), detector.radius, detector.background[:,None,None]
-        path,seen = extrapolate(d, r, horizon, h, w), d.found[:,1,:,None,None,None]
-        x = context[:,-1]
-        core = _cover(path[:,0], r/2, w)*seen
-        ink = (x[:,None]*core).sum((-1,-2), keepdim=True)/core.sum((-1,-2), keepdim=True).clamp(min=1)
-        for j in range(r.shape[1]): x = torch.lerp(x, ground, _cover(path[:,0,j], r[:,j]+1, w)*seen[:,j])
-        x = x[:,None].expand(-1, horizon, -1, -1, -1)
-        for j in range(r.shape[1]):
-            x = torch.lerp(x, ink[:,None,j], _cover(path[:,1:,j], r[:,j:j+1], w)*seen[:,None,j])
-        return x
-    return f
-
 # %% ../nbs/12_evaluation.ipynb #ev-flow
 def optical_flow(
     context, # frames seen, `(b,n_ctx,c,h,w)`, two or more
@@ -120,16 +95,15 @@ def optical_flow(
 ) -> Tensor: # `(b,horizon,c,h,w)`
     "Foretell that every pixel goes on as it went; flow after Farnebäck 2003, doi:10.1007/3-540-45103-X_50"
     import cv2
-    h,w = context.shape[-2:]
     grey = (context[:,-2:].mean(2)*255).round().byte().numpy()
-    row,col = np.mgrid[:h,:w].astype(np.float32)
+    row,col = np.indices(context.shape[-2:], np.float32)
     k = np.arange(1, horizon+1, dtype=np.float32)
     out = []
     for (prev,last),x in zip(grey, context[:,-1].movedim(1,-1).contiguous().numpy()):
         u = cv2.calcOpticalFlowFarneback(last, prev, None, .5, 3, 15, 3, 5, 1.2, 0)
         back = [(col+a*u[...,0], row+a*u[...,1]) for a in k]
         moved = [cv2.remap(x, *o, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for o in back]
-        out.append(np.stack(moved).reshape(horizon, h, w, -1))
+        out.append(np.stack(moved).reshape(horizon, *row.shape, -1))
     return torch.from_numpy(np.stack(out)).movedim(-1,-3)
 
 # %% ../nbs/12_evaluation.ipynb #ev-bootstrap
@@ -148,7 +122,7 @@ def bootstrap(
 # %% ../nbs/12_evaluation.ipynb #ev-metrics
 Metric = namedtuple('Metric', 'label form finish text') # name and unit, format, function of the mean, definition
 METRICS = dict(
-    psnr=Metric('PSNR, dB', '.1f', None, '10 log10(1/MSE) of each frame, values in [0,1], at most 58.9; higher is better'),
+    psnr=Metric('PSNR, dB', '.1f', None, '10 log10(1/MSE) of each frame in [0,1], at most 58.9; higher is better'),
     ssim=Metric('SSIM', '.3f', None, 'structural similarity of each frame, Gaussian window 11, sigma 1.5; 1 is best'),
     position_rmse=Metric('position RMSE, widths', '.4f', np.sqrt,
         'root mean squared distance of objects to their detections; a miss counts as half the diagonal; 0 is best'),
@@ -161,14 +135,18 @@ class Report:
     "Scores of several programs on the same clips, at each step"
     scores:dict # `scores[metric][system]`: one number for each clip and step, `(n_clips,horizon)`; squares for RMSE
     n_ctx:int # frames that each program saw
-    notes:str='' # what else is to be known about the numbers
+    notes:str='' # what else is to be known about the numbers, a line each
 
     @property
-    def n_clips(self): return len(self.scores['psnr']['model'])
+    def n_clips(self): # int
+        "Clips that were scored"
+        return len(self.scores['psnr']['model'])
     @property
-    def horizon(self): return self.scores['psnr']['model'].shape[1]
+    def horizon(self): # int
+        "Frames foretold"
+        return self.scores['psnr']['model'].shape[1]
     @property
-    def rows(self):
+    def rows(self): # dict of dicts of lists
         "system → metric → one number a step"
         return {s:{m:self.curve(m,s).tolist() for m in self.scores} for s in self.scores['psnr']}
 
@@ -187,14 +165,14 @@ class Report:
         "The 95 % interval of a metric against the step"
         return bootstrap(self.scores[metric][system], METRICS[metric].finish)
 
-    @property
-    def protocol(self):
-        "How the numbers came about"
-        head = f'{self.n_clips} clips, {self.n_ctx} frames seen, {self.horizon} foretold; means over clips.'
-        definitions = [f'{METRICS[m].label}: {METRICS[m].text}.' for m in self.scores]
-        return '\n'.join([head, *self.notes.splitlines(), *definitions])
-
 # %% ../nbs/12_evaluation.ipynb #ev-table
+@patch(as_prop=True)
+def protocol(self:Report): # str
+    "How the numbers came about, and what each name means"
+    head = f'{self.n_clips} clips, {self.n_ctx} frames seen, {self.horizon} foretold; means over clips.'
+    definitions = [f'{METRICS[m].label}: {METRICS[m].text}.' for m in self.scores]
+    return '\n'.join([head, *self.notes.splitlines(), *definitions])
+
 @patch
 def table(self:Report,
     steps:tuple=(1,5,10,20,26), # steps to show, from 1; those beyond the horizon are left out
@@ -229,9 +207,8 @@ def to_json(self:Report,
     with atomic_path(path) as p: p.write_text(json.dumps(self.to_dict(), indent=1))
 
 # %% ../nbs/12_evaluation.ipynb #ev-plot
-LOOKS = dict(model=('C3','-','model'), copy_last=('C0','--','last frame'),
-    constant_velocity=('C2','-.','constant velocity'),
-    mean_frame=('C1',':','mean frame'), floor=('0.4','-','floor: autoencoder')) # colour, line, name
+LOOKS = dict(model=('C3','-','model'), copy_last=('C0','--','last frame'), mean_frame=('C1',':','mean frame'),
+    constant_velocity=('C2','-.','constant velocity'), floor=('0.4','-','floor: true latents')) # colour, line, name
 
 @patch
 def plot(self:Report): # a matplotlib figure
@@ -241,8 +218,8 @@ def plot(self:Report): # a matplotlib figure
     fig,axs = plt.subplots(1, 2, figsize=(9,3.2), layout='constrained')
     steps = np.arange(1, self.horizon+1)
     for ax,m in zip(axs, ('psnr',second)):
-        for s in self.scores[m]:
-            colour,line,name = LOOKS[s]
+        for i,s in enumerate(self.scores[m]):
+            colour,line,name = LOOKS.get(s, (f'C{4+i%6}','-',s))
             low,high = self.interval(m,s)
             ax.plot(steps, self.curve(m,s), line, c=colour, lw=2.5 if s=='model' else 1.2, label=name)
             ax.fill_between(steps, low, high, color=colour, alpha=.15, lw=0)
@@ -259,15 +236,15 @@ def check_answer(
     shape:tuple, # wanted `(clips,horizon,channels,height,width)`
 ) -> Tensor: # the same frames, on the CPU
     "Refuse an answer that cannot be scored"
+    def wrong(found, expected, remedy): raise InputError(f'f returned {found}', expected, remedy)
     if not isinstance(y, Tensor):
-        raise InputError(f'f returned a {type(y).__name__}', 'a tensor of frames', 'return the frames only')
+        wrong(f'a {type(y).__name__}', 'a tensor', 'return its .frames' if hasattr(y,'frames') else 'give frames only')
     if tuple(y.shape)!=tuple(shape):
-        raise InputError(f'f returned frames of shape {tuple(y.shape)}',
-            f'(clips, horizon, channels, height, width) = {tuple(shape)}', 'foretell all clips and steps, channels first')
-    if not y.is_floating_point(): raise InputError(f'f returned {y.dtype}', 'floats in [0,1]', 'divide bytes by 255')
+        wanted = f'(clips, horizon, channels, height, width) = {tuple(shape)}'
+        wrong(f'frames of shape {tuple(y.shape)}', wanted, 'foretell all clips and steps, channels first')
+    if not y.is_floating_point(): wrong(f'{y.dtype}', 'floats in [0,1]', 'divide bytes by 255')
     lo,hi = y.aminmax()
-    if not (lo>=-1e-3 and hi<=1+1e-3):
-        raise InputError(f'f returned values from {lo:.3g} to {hi:.3g}', 'values in [0,1]', 'clamp them, or look for nan')
+    if not (lo>=-1e-3 and hi<=1.001): wrong(f'values from {lo:.3g} to {hi:.3g}', '[0,1]', 'clamp them, or look for nan')
     return y.detach().float().cpu()
 
 # %% ../nbs/12_evaluation.ipynb #ev-clips
@@ -278,19 +255,31 @@ def held_out(
     size:int=64, # side of drawn frames, pixels
 ): # films `(n,n_frames,h,w,c)` `uint8`; `Episodes` of discs or `None`; actions `(n,n_frames-1,n_act)`
     "Bring clips to be tested into one form"
-    films = isinstance(ep, np.ndarray)
-    truth = None if films else ep.episodes() if hasattr(ep, 'episodes') else ep
-    if frames is None: frames = ep if films else ep.all_frames() if hasattr(ep, 'all_frames') else render(ep, size=size)
+    films,stored = isinstance(ep, np.ndarray), hasattr(ep, 'all_frames')
+    if not (films or stored or hasattr(ep, 'state')):
+        raise InputError(f'a {type(ep).__name__}', 'Episodes, an EpisodeSet or films', 'use import_videos first')
+    truth = None if films else ep.episodes() if stored else ep
+    if frames is None: frames = ep if films else ep.all_frames() if stored else render(ep, size=size)
     if frames.ndim!=5 or frames.dtype!=np.uint8 or len(frames)!=len(ep) or not len(ep):
         raise InputError(f'films {frames.dtype} {frames.shape} for {len(ep)} clips',
             'uint8 (clips, time, height, width, channels)', 'give one film for each clip, as bytes')
     if frames.shape[1]<n_frames:
         raise InputError(f'clips of {frames.shape[1]} frames', f'{n_frames}, context and horizon together',
             'use longer clips or a shorter horizon')
-    acts = getattr(truth, 'actions', None)
-    acts = torch.zeros(len(frames), n_frames-1, 0) if acts is None else torch.as_tensor(acts[:,:n_frames-1]).float()
+    acts = [ep.actions(i) for i in range(len(ep))] if stored else getattr(truth, 'actions', None)
+    acts = np.zeros((len(frames), n_frames-1, 0)) if acts is None else np.stack(acts)[:,:n_frames-1]
     discs = 'radius' in getattr(truth, 'params', {}) and frames.shape[2]==frames.shape[3]
-    return frames[:,:n_frames], truth if discs else None, acts
+    return frames[:,:n_frames], truth if discs else None, torch.from_numpy(acts).float()
+
+# %% ../nbs/12_evaluation.ipynb #ev-about
+def _about(names, discs, mean_given):
+    "A line on each simple answer among the names"
+    lines = dict(copy_last='the last frame seen, repeated',
+        constant_velocity='objects found in the last two frames go straight on and stop at the walls' if discs else
+            'each pixel goes on as the optical flow between the last two frames says',
+        mean_frame=f"the average of {'the training frames' if mean_given else 'all contexts'}, the same for every clip",
+        floor='what the model would draw if it foretold every latent right')
+    return [f'{k}: {o}.' for k,o in lines.items() if k in names]
 
 # %% ../nbs/12_evaluation.ipynb #ev-evaluate
 @torch.no_grad()
@@ -300,7 +289,7 @@ def evaluate(
     n_ctx:int=4, # frames seen, two or more
     horizon:int=26, # frames foretold
     baselines:bool=True, # score the simple answers as well
-    reconstruct=None, # autoencoder, true frames `(b,t,c,h,w)` to the same shape; `None` leaves the floor out
+    reconstruct=None, # autoencoder: context `(b,n_ctx,c,h,w)` and true future to drawn future; `None`: no floor
     bs:int=64, # clips in a batch
     frames=None, # films of `ep` that are drawn already, `uint8`; `None` draws or reads them
     size:int=64, # side of drawn frames, pixels
@@ -308,18 +297,16 @@ def evaluate(
     progress:bool=False, # show a bar
 ) -> Report: # scores of 'model', the baselines and 'floor'
     "Score any program on held-out clips, beside what it must beat"
-    if n_ctx<2 or horizon<1: raise InputError(f'n_ctx={n_ctx}, horizon={horizon}', '2 and 1 or more', 'ask for more frames')
+    if n_ctx<2 or horizon<1: raise InputError(f'{n_ctx=}, {horizon=}', '2 and 1 or more', 'ask for more frames')
     x,truth,acts = held_out(ep, n_ctx+horizon, frames, size)
     seen = as_frames(x[:,:n_ctx])
-    mean = seen.mean((0,1)) if mean is None else torch.as_tensor(mean).float()
-    if mean.shape!=seen.shape[2:]:
-        raise InputError(f'a mean frame of shape {tuple(mean.shape)}', tuple(seen.shape[2:]), 'put the channels first')
-    det,notes,scores = None,'',{}
+    average = seen.mean((0,1)) if mean is None else torch.as_tensor(mean).float()
+    if average.shape!=seen.shape[2:]:
+        raise InputError(f'a mean of shape {tuple(average.shape)}', tuple(seen.shape[2:]), 'put the channels first')
+    det,notes,scores = None,[],{}
     if truth is not None:
-        pos,radius = true_discs(truth, x.shape[3])
-        det = Detector.calibrate(seen, pos[:,:n_ctx], radius)
-        own = match(det(seen), pos[:,:n_ctx], radius)[0]
-        notes = f'On the true context the detector finds {own.isfinite().float().mean():.2%} of the objects.'
+        det,pos,found = observe(truth, seen)
+        notes = [f'On the true context the detector finds {found:.2%} of the objects.']
     for i in track(range(0, len(x), bs), 'evaluate', progress=progress):
         b = slice(i, i+bs)
         fut = as_frames(x[b,n_ctx:])
@@ -327,9 +314,10 @@ def evaluate(
         runs = dict(model=f)
         if baselines:
             moving = optical_flow if d is None else constant_velocity(d)
-            runs |= dict(copy_last=copy_last, constant_velocity=moving, mean_frame=mean_frame(mean))
-        if reconstruct is not None: runs['floor'] = lambda *_: reconstruct(fut)
+            runs |= dict(copy_last=copy_last, constant_velocity=moving, mean_frame=mean_frame(average))
+        if reconstruct is not None: runs['floor'] = lambda c,a,n: reconstruct(c, fut)
         for name,g in runs.items():
             y = check_answer(g(seen[b], acts[b], horizon), fut.shape)
             for m,v in score(y, fut, d, at).items(): scores.setdefault(m,{}).setdefault(name,[]).append(v)
-    return Report({m:{s:torch.cat(v).double().numpy() for s,v in o.items()} for m,o in scores.items()}, n_ctx, notes)
+    done = {m:{s:torch.cat(v).double().numpy() for s,v in o.items()} for m,o in scores.items()}
+    return Report(done, n_ctx, '\n'.join(notes + _about(runs, det is not None, mean is not None)))

@@ -76,8 +76,22 @@ class Shape:
         if self.points.shape[1]==1: return disc_cover(self.points[s,0], self.radius[s])
         return rod_cover(self.points[s], self.radius[s])
 
-def brighter(old, cover, ink): return np.maximum(old, (cover*np.float32(ink)+np.float32(.5)).astype(np.uint8))
-def owner(old, cover, label): return np.where(cover>.5, np.uint8(label), old)
+# %% ../nbs/02_rendering.ipynb #ren-rules
+def brighter(
+    old, # what is there, `uint8`
+    cover, # how much of each pixel the shape covers, 0 to 1
+    ink, # brightness of the shape, 0 to 255
+): # what is there now, `uint8`
+    "Keep the brighter of what is there and what comes"
+    return np.maximum(old, (cover*np.float32(ink)+np.float32(.5)).astype(np.uint8))
+
+def owner(
+    old, # what is there, `uint8`
+    cover, # how much of each pixel the shape covers, 0 to 1
+    label, # number of the shape, 1 to 255
+): # what is there now, `uint8`
+    "Give a pixel to a shape that covers more than half of it"
+    return np.where(cover>.5, np.uint8(label), old)
 
 # %% ../nbs/02_rendering.ipynb #ren-paint
 def paint(

@@ -16,6 +16,7 @@ import inspect
 from dataclasses import dataclass, replace
 from zlib import crc32
 import numpy as np
+from fastcore.basics import patch
 from .core import InputError
 from .contacts import Balls, bounce, event_table
 
@@ -37,7 +38,9 @@ class Episodes:
 
     def __len__(self): return len(self.state)
     @property
-    def n_frames(self): return self.state.shape[1]
+    def n_frames(self): # int
+        "Frames in each clip"
+        return self.state.shape[1]
 
     def col(self,
         name, # one of `names`
@@ -52,14 +55,19 @@ class Episodes:
         ids = [o[1:] for o in self.names if o[0]=='x' and o[1:].isdigit()]
         return np.stack([np.stack([self.col(c+i) for c in 'xy'], -1) for i in ids], 2)
 
-    def __getitem__(self, idx):
-        idx = np.atleast_1d(np.arange(len(self))[idx])
-        lo,hi = (np.searchsorted(self.events['clip'], idx, side=o) for o in ('left','right'))
-        events = self.events[np.concatenate([np.arange(0), *map(np.arange, lo, hi)])]
-        events['clip'] = np.repeat(np.arange(len(idx)), hi-lo)
-        arrays = {k:getattr(self,k) for k in ('state','energy','momentum','actions')}
-        arrays = {k:o[idx] for k,o in arrays.items() if o is not None}
-        return replace(self, events=events, params={k:o[idx] for k,o in self.params.items()}, **arrays)
+# %% ../nbs/01_simulation.ipynb #sim-take
+@patch
+def __getitem__(self:Episodes,
+    idx, # clips to take: an int, a slice, or an array of ints or bools
+) -> Episodes: # those clips, in that order
+    "Some of the clips, with all that belongs to them"
+    idx = np.atleast_1d(np.arange(len(self))[idx])
+    lo,hi = (np.searchsorted(self.events['clip'], idx, side=o) for o in ('left','right'))
+    events = self.events[np.concatenate([np.arange(0), *map(np.arange, lo, hi)])]
+    events['clip'] = np.repeat(np.arange(len(idx)), hi-lo)
+    arrays = {k:getattr(self,k) for k in ('state','energy','momentum','actions')}
+    arrays = {k:o[idx] for k,o in arrays.items() if o is not None}
+    return replace(self, events=events, params={k:o[idx] for k,o in self.params.items()}, **arrays)
 
 # %% ../nbs/01_simulation.ipynb #sim-world
 @dataclass(frozen=True)
@@ -74,7 +82,9 @@ class World:
     units:dict # parameter -> unit
 
     @property
-    def doc(self): return self.simulate.__doc__
+    def doc(self): # one sentence
+        "What happens in such a clip"
+        return self.simulate.__doc__
 
 WORLDS = {}
 
@@ -94,7 +104,11 @@ class Draw:
         stream = np.random.SeedSequence(self.seed, spawn_key=(crc32(name.encode()),))
         return np.random.default_rng(stream).random((self.n,*shape))
 
-    def __call__(self, name, *shape):
+    def __call__(self,
+        name:str, # parameter, a key of `ranges`
+        *shape:int, # numbers for each clip
+    ): # `(n,*shape)`, uniform in its range
+        "Draw a parameter"
         lo,hi = self.ranges[name]
         return lo + (hi-lo)*self.unit(name, *shape)
 
@@ -137,7 +151,7 @@ def bouncing_balls(
         names=[c+str(i) for i in range(n_balls) for c in ('x','y','vx','vy')],
         units=['box','box','box/s','box/s']*n_balls, events=events,
         energy=energy.sum(-1), momentum=(m[:,None,:,None]*vel).sum(2),
-        params=dict(gravity=g, restitution=e, radius=r, mass=m))
+        params=dict(gravity=g, restitution=e, radius=r, mass=m, speed=speed, heading=heading))
 
 # %% ../nbs/01_simulation.ipynb #sim-balls-world
 WORLDS['bouncing_balls'] = World('bouncing_balls', 'Bouncing balls', bouncing_balls,
@@ -171,7 +185,7 @@ def simulate(
     n_frames:int=30, # frames in a clip
     fps:float=15, # frames a second
     seed=0, # an int or a sequence of ints; shard `i` of a dataset takes `(seed, i)`
-    ood=False, # `True` draws all parameters out of distribution; a name or names only these
+    ood=False, # `True` draws every parameter that has an outside range from it; a name or names only these
     **overrides, # a parameter of the world as number or pair (low, high), or an option such as `n_balls`
 ) -> Episodes: # `n` clips
     "Make clips of a world"
