@@ -28,7 +28,9 @@ class InputError(ValueError):
         expected:str, # what would have been right
         remedy:str, # what to do now
     ):
-        super().__init__(' '.join(f'{found}; expected {expected}; {remedy}'.split()))
+        self.line = ' '.join(f'{found}; expected {expected}; {remedy}'.split())
+        super().__init__(self.line)
+    def __str__(self): return self.line # whatever a framework adds on the way up
 
 # %% ../nbs/00_core.ipynb #core-frames
 def as_frames(

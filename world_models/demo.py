@@ -21,7 +21,7 @@ from .core import InputError, atomic_path, command, manifest, peak_rss_mb, pick_
 
 # %% ../nbs/20_demo.ipynb #demo-plan
 N_CTX, HORIZON = 4, 26
-FULL = dict(n_clips=3000, draw_steps=600, foretell_steps=3000)
+FULL = dict(n_clips=3000, draw_steps=600, foretell_steps=2600)
 QUICK = dict(n_clips=60, draw_steps=20, foretell_steps=20)
 
 def make_plan(
@@ -56,6 +56,7 @@ def open_folder(
             raise InputError(f'a run with {", ".join(f"{k}={was.get(k)}" for k in differ)}', ', '.join(f'{k}={plan[k]}' for k in differ),
                 'give the options of that run, or choose another --out')
         if not resume:
+            (out/'model'/'config.json').unlink(missing_ok=True) # first, so that no half of a model is taken for one
             for name in (*RESULTS,'work'): shutil.rmtree(out/name) if (out/name).is_dir() else (out/name).unlink(missing_ok=True)
     with atomic_path(old) as f: f.write_text(json.dumps(plan, indent=1))
     for left in (o for d in (out, out/'model', out/'work') for o in d.glob('.*.tmp*')): left.unlink() # of a write that was killed
@@ -124,7 +125,7 @@ def build_model(
     from world_models.encoders import ConvEncoder
     from world_models.world_model import WorldModel
     encoder = ConvEncoder(x_shape)
-    return WorldModel(encoder, ResConvDynamics(encoder.spec.shape, n_ctx=N_CTX, width=64), ConvDecoder(encoder.spec.shape, x_shape))
+    return WorldModel(encoder, ResConvDynamics(encoder.spec.shape, n_ctx=N_CTX, width=48), ConvDecoder(encoder.spec.shape, x_shape))
 
 # %% ../nbs/20_demo.ipynb #demo-train
 def train_model(
@@ -147,7 +148,7 @@ def train_model(
         model = build_model(tuple(x['train'].shape[2:])).to(device)
         fit_autoencoder(model, x['train'], x['valid'], steps=plan['draw_steps'], file=work/'draw.pt', **common)
         z = {k: encode_clips(model, x[k], measure=k=='train', desc=f'encoding, {k:5}     ', progress=progress) for k in x}
-        fit_dynamics(model, z['train'], z['valid'], median_frame(x['train']), steps=plan['foretell_steps'], bs=16,
+        fit_dynamics(model, z['train'], z['valid'], median_frame(x['train']), steps=plan['foretell_steps'], bs=16, lr=2.5e-3,
             file=work/'foretell.pt', **common)
         return save_model(model, folder, n_ctx=plan['n_ctx'], fps=clips.fps)
 

@@ -177,8 +177,7 @@ class BarCB(Callback):
     def __init__(self,
         desc:str='training', # what is happening
         progress:bool=True, # `False` shows nothing
-    ): self.desc, self.progress = desc, progress
-    def before_fit(self): self.bar = None
+    ): self.desc, self.progress, self.bar = desc, progress, None
     def before_train(self):
         if self.bar is not None: return
         done, total = self.epoch*len(self.dls.train), self.n_epoch*len(self.dls.train)
@@ -189,6 +188,7 @@ class BarCB(Callback):
         self.bar.update()
     def after_fit(self):
         if self.bar is not None: self.bar.close()
+        self.bar = None
 
 # %% ../nbs/10_training.ipynb #tr-cb-save
 class ResumeCB(Callback):
@@ -248,9 +248,11 @@ def _train(model, loss, train, valid, lr, seed, cbs, desc, file, progress, devic
     if device is not None: model.to(device)
     plan = dict(lr=lr, seed=seed, epochs=n_epoch, batches=len(train), bs=train.bs, length=train.length, clips=len(train.clips))
     resume = ResumeCB(file, plan)
-    cbs = [*cbs, EpochSeedCB(seed), GradientClip(1.), NaNGuardCB(), one_cycle(lr), BarCB(desc, progress), resume]
+    cbs = [*cbs, EpochSeedCB(seed), GradientClip(1.), NaNGuardCB(), one_cycle(lr), bar := BarCB(desc, progress), resume]
     learn = Learner(bank_dls(train, valid, device), model, loss_func=loss, opt_func=adamw, cbs=cbs)
-    with learn.no_bar(), learn.no_logging(): learn.fit(n_epoch, start_epoch=resume.load(learn), wd=1e-3)
+    try:
+        with learn.no_bar(), learn.no_logging(): learn.fit(n_epoch, start_epoch=resume.load(learn), wd=1e-3)
+    finally: bar.after_fit()
     return learn
 
 def fit_autoencoder(
