@@ -21,7 +21,7 @@ from .core import InputError, atomic_path, command, manifest, peak_rss_mb, pick_
 
 # %% ../nbs/20_demo.ipynb #demo-plan
 N_CTX, HORIZON = 4, 26
-FULL = dict(n_clips=3000, draw_steps=600, foretell_steps=2600)
+FULL = dict(n_clips=4000, draw_steps=600, foretell_steps=1600)
 QUICK = dict(n_clips=60, draw_steps=20, foretell_steps=20)
 
 def make_plan(
@@ -148,7 +148,7 @@ def train_model(
         model = build_model(tuple(x['train'].shape[2:])).to(device)
         fit_autoencoder(model, x['train'], x['valid'], steps=plan['draw_steps'], file=work/'draw.pt', **common)
         z = {k: encode_clips(model, x[k], measure=k=='train', desc=f'encoding, {k:5}     ', progress=progress) for k in x}
-        fit_dynamics(model, z['train'], z['valid'], median_frame(x['train']), steps=plan['foretell_steps'], bs=16, lr=2.5e-3,
+        fit_dynamics(model, z['train'], z['valid'], median_frame(x['train']), steps=plan['foretell_steps'], bs=32, lr=3e-3,
             file=work/'foretell.pt', **common)
         return save_model(model, folder, n_ctx=plan['n_ctx'], fps=clips.fps)
 
