@@ -148,7 +148,8 @@ def train_model(
         model = build_model(tuple(x['train'].shape[2:])).to(device)
         fit_autoencoder(model, x['train'], x['valid'], steps=plan['draw_steps'], file=work/'draw.pt', **common)
         z = {k: encode_clips(model, x[k], measure=k=='train', desc=f'encoding, {k:5}     ', progress=progress) for k in x}
-        fit_dynamics(model, z['train'], z['valid'], median_frame(x['train']), steps=plan['foretell_steps'], bs=32, lr=3e-3,
+        background = median_frame(x.pop('train'))
+        fit_dynamics(model, z['train'], z['valid'], background, steps=plan['foretell_steps'], bs=32, lr=3e-3,
             file=work/'foretell.pt', **common)
         return save_model(model, folder, n_ctx=plan['n_ctx'], fps=clips.fps)
 

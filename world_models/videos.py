@@ -70,7 +70,7 @@ def _decode(path, at=None):
 # %% ../nbs/02a_videos.ipynb #vid-turn
 def _picture(frame, kind):
     "The pixels of a frame, the way up in which it is meant to be shown"
-    x,m = frame.to_ndarray(format=kind),frame.side_data.get('DISPLAYMATRIX')
+    x,m = frame.to_ndarray(format=kind, threads=1),frame.side_data.get('DISPLAYMATRIX')
     if m is None: return x
     a,b,_,c,d = np.frombuffer(m, np.int32)[:5]
     if abs(b)>abs(a): x,a,d = x.swapaxes(0,1),c,b
