@@ -44,12 +44,13 @@ class VideoInfo:
     "What a video file really holds"
     path:str # the file
     fps:float # mean frame rate, frames a second
-    height:int # pixels
-    width:int # pixels
+    height:int # pixels, as shown
+    width:int # pixels, as shown
     pts:np.ndarray # presentation time of each frame that decodes, ascending, ticks
     tick:float # length of a tick, seconds
     promised:int # frames that the header speaks of: more than `n_frames` when the file was cut short
     seekable:bool # can a reader jump to a time, or must it start at the beginning?
+    turn:list|None=None # `(a,b,c,d)`, how the film asks to be turned; `None` if it does not
 
     @property
     def n_frames(self):
@@ -68,11 +69,16 @@ def _decode(path, at=None):
     except av.FFmpegError: return
 
 # %% ../nbs/02a_videos.ipynb #vid-turn
-def _picture(frame, kind):
-    "The pixels of a frame, the way up in which it is meant to be shown"
-    x,m = frame.to_ndarray(format=kind, threads=1),frame.side_data.get('DISPLAYMATRIX')
-    if m is None: return x
-    a,b,_,c,d = np.frombuffer(m, np.int32)[:5]
+def _turn(frame):
+    "How a frame asks to be turned, `(a,b,c,d)`; `None` if it does not"
+    m = frame.side_data.get('DISPLAYMATRIX')
+    return None if m is None else np.frombuffer(m, np.int32)[[0,1,3,4]].tolist()
+
+def _picture(frame, kind, turn):
+    "The pixels of a frame, turned"
+    x = frame.to_ndarray(format=kind, threads=1)
+    if turn is None: return x
+    a,b,c,d = turn
     if abs(b)>abs(a): x,a,d = x.swapaxes(0,1),c,b
     return np.ascontiguousarray(x[::-1 if d<0 else 1, ::-1 if a<0 else 1])
 
@@ -91,7 +97,8 @@ def _probe(path):
     except (av.FFmpegError, IndexError): return None,'torn, or no video at all'
     first = next(_decode(path), None)
     if first is None: return None,'no picture that decodes'
-    facts['height'],facts['width'] = _picture(first, 'gray').shape
+    facts['turn'] = _turn(first)
+    facts['height'],facts['width'] = _picture(first, 'gray', facts['turn']).shape
     head = [f.pts for f in islice(_decode(path), 32)]
     pts = sorted({p for p in pts if p>=head[0]})
     tail = [f.pts for f in _decode(path, pts[-1])] if pts else []
@@ -137,7 +144,7 @@ def read_clip(
         out = []
         for k,f in enumerate(_decode(path, at)):
             t = f.pts if info.seekable else info.pts[k]
-            if t==want[len(out)]: out.append(cv2.resize(_picture(f,kind), (w,h), interpolation=cv2.INTER_AREA))
+            if t==want[len(out)]: out.append(cv2.resize(_picture(f,kind,info.turn), (w,h), interpolation=cv2.INTER_AREA))
             elif t>want[len(out)]: break
             if len(out)==n: return np.stack(out).reshape(n,h,w,channels)
     raise InputError(f'{path}: frame {start+len(out)} does not decode', 'a video without damage', _CONVERT)
