@@ -58,6 +58,7 @@ def cut_power(when, name, at=1):
     """Die by SIGKILL just `before` or `after` the `at`-th file `name` is put in its place, or in the middle of `removing` the folder `name`;
     or be told by `interrupt` (Ctrl-C) to stop before that file is in its place"""
     def die(): signal.raise_signal(signal.SIGINT if when=='interrupt' else signal.SIGKILL) # to this thread, so that it is heard at once
+    signal.signal(signal.SIGINT, signal.default_int_handler) # a shell's background jobs are born deaf to it
     put,remove,seen = os.replace,shutil.rmtree,[]
     def replace(src, dst, **kw):
         hit = re.fullmatch(name, Path(dst).name) is not None
