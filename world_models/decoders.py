@@ -58,10 +58,9 @@ def keep_unchanged(
     x:Tensor, # drawn frames `(b,t,c,h,w)` in [0,1]
     x0:Tensor, # last frame seen `(b,c,h,w)` in [0,1]
     drawn0:Tensor, # that frame as the decoder draws it, `(b,c,h,w)`
-    tau:float=0.02, # a change of this size, in units of full brightness, counts as change
 ) -> Tensor: # frames `(b,t,c,h,w)` in [0,1]
-    "Add what the decoder missed in the last frame seen, where it draws no change since"
-    change = (x-drawn0[:,None]).abs().amax(2)
-    change = F.max_pool2d(change, 3, stride=1, padding=1)
-    m = torch.exp(-(change/tau)**2/2)[:,:,None]
+    "Add what the decoder missed in the last frame seen, where it draws less change since than it missed"
+    def largest(error): return F.max_pool2d(error.abs().amax(2), 5, stride=1, padding=2)[:,:,None]
+    missed, change = largest((x0-drawn0)[:,None]), largest(x-drawn0[:,None])
+    m = missed**2/(missed**2 + change**2 + 1e-12)
     return (x + m*(x0-drawn0)[:,None]).clamp(0,1)
