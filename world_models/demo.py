@@ -186,7 +186,7 @@ def judge_model(
 
 # %% ../nbs/20_demo.ipynb #demo-page
 STYLE = '''body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
-video,img{max-width:100%;display:block;margin:.5rem 0}video{max-height:75vh}table{border-collapse:collapse;font-size:.9rem}
+video,img{max-width:100%;display:block;margin:.5rem 0}video{max-height:75vh}table{display:block;overflow-x:auto;border-collapse:collapse;font-size:.9rem}
 td,th{padding:.2rem .7rem;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}th:first-child,td:first-child{text-align:left}
 pre{background:#f6f6f6;padding:1rem;overflow:auto;font-size:.8rem}'''
 
