@@ -1,5 +1,5 @@
 "The command line, from outside: help, a run, the same run again, power cuts, wrong input, videos that nobody here made"
-import json, os, re, shutil, subprocess, sys, time
+import json, os, re, resource, shutil, subprocess, sys, time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -486,3 +486,160 @@ def test_colour_of_a_video_is_kept(run):
     with av.open(str(tmp/'b'/'rollout.mp4')) as c: x = next(c.decode(video=0)).to_ndarray(format='rgb24').reshape(-1,3).astype(int)
     red,blue = (x@[2,-1,-1]>150).mean(), (x@[-1,-1,2]>150).mean()
     assert red>.01 and blue>.2
+
+# ---------------------------------------------------------------- wm-simulate
+
+SIMULATE = WM.with_name('wm-simulate')
+SOME = ['--world','bouncing_balls','--n','3000','--size','32','--out','b'] # six shards
+
+def simulate(*argv, cwd='.', fsize=None):
+    "Run `wm-simulate` to its end, perhaps where no file may grow beyond `fsize` bytes"
+    limit = None if fsize is None else lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (fsize,fsize))
+    r = subprocess.run([SIMULATE, *map(str,argv)], cwd=cwd, capture_output=True, text=True, env=os.environ|ONE_THREAD, preexec_fn=limit)
+    r.code,r.lines = r.returncode,lines(r.stderr)
+    return r
+
+def begin(*argv, cwd, until):
+    "Start `wm-simulate` in a group of processes of its own, and wait until so many files are there"
+    p = subprocess.Popen([SIMULATE, *argv], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ|ONE_THREAD, start_new_session=True)
+    while p.poll() is None and len(list((Path(cwd)/'b').glob('[!.]*')))<until: time.sleep(.002)
+    assert p.poll() is None, 'ended too early'
+    return p
+
+def group_ends(pid, seconds=3):
+    "No process of the group is left after a moment"
+    for _ in range(int(seconds/.05)):
+        try: os.killpg(pid, 0)
+        except ProcessLookupError: return True
+        time.sleep(.05)
+    return False
+
+def assert_simulate_refused(r, *words):
+    assert r.code==2 and len(r.lines)==1, r.err if hasattr(r,'err') else r.stderr
+    assert re.fullmatch(r'wm-simulate: [^;]+; expected [^;]+; [^;]+', r.lines[0]), r.lines[0]
+    for w in words: assert re.search(w, r.lines[0]), f'{w!r} is not in: {r.lines[0]}'
+
+@pytest.fixture(scope='module')
+def some(tmp_path_factory):
+    "A set that nobody disturbed"
+    tmp = tmp_path_factory.mktemp('some')
+    r = simulate(*SOME, '--workers','1', cwd=tmp)
+    assert r.code==0 and r.lines==[], r.stderr
+    return tmp/'b', r
+
+def test_simulate_says_what_it_made(some):
+    out,r = some
+    row = next(l for l in r.stdout.splitlines() if l.startswith('bouncing_balls')).split()
+    assert row[1:3]==['3,000','30'] and row[-1]=='b'
+    assert abs(float(row[-2]) - sum(p.stat().st_size for p in out.iterdir())/1e6) < .06
+    assert 'wm-inspect b' in r.stdout
+    assert sorted(tree(out))==[f'shard-{k:05d}.h5' for k in range(6)]
+
+def test_simulate_help_teaches_and_is_light():
+    p = subprocess.Popen([SIMULATE,'--help'], stdout=subprocess.PIPE, text=True)
+    said = p.stdout.read()
+    _,status,used = os.wait4(p.pid, 0)
+    p.returncode = status
+    assert status==0 and used.ru_utime+used.ru_stime < 1
+    for o in 'world n out size channels frames fps seed workers video ood combo params list'.split(): assert re.search(rf'--{o}\b[^\n]{{12}}', said), o
+    for argv in (['--help'],['--list'],['--world','pendulum','--n','1','--out','/dev/null/x']):
+        helped = imported(f'import runpy; sys.argv={["wm-simulate",*argv]!r}; runpy.run_path({str(SIMULATE)!r}, run_name="__main__")')
+        assert 'world_models' in helped and not helped & {'torch','fastai','matplotlib','pandas','dask'}
+
+def test_simulate_lists_every_world():
+    from world_models.simulation import WORLDS
+    r = simulate('--list')
+    assert r.code==0 and [l.split()[0] for l in r.stdout.splitlines()][1:]==list(WORLDS)
+
+@pytest.mark.parametrize('workers', [2,3])
+def test_simulate_number_of_workers_changes_nothing(workers, some, tmp_path):
+    assert simulate(*SOME, '--workers',workers, cwd=tmp_path).code==0
+    assert tree(tmp_path/'b')==tree(some[0])
+
+def test_simulate_all_worlds_any_workers(tmp_path):
+    from world_models.generation import COUNTS
+    for w in (1,2):
+        r = simulate('--world','all','--n','4','--size','32','--out',f'{w}','--workers',w, cwd=tmp_path)
+        assert r.code==0 and r.lines==[], r.stderr
+    assert tree(tmp_path/'1')==tree(tmp_path/'2')
+    assert {p.name for p in (tmp_path/'1').iterdir()}==set(COUNTS)
+
+def test_simulate_films_any_workers(tmp_path):
+    from world_models.generation import FILMS
+    for w in (1,2):
+        r = simulate('--world','all','--video','--n','17','--frames','4','--out',f'{w}','--workers',w, cwd=tmp_path)
+        assert r.code==0 and r.lines==[], r.stderr
+    assert tree(tmp_path/'1')==tree(tmp_path/'2')
+    for o in FILMS: assert set(tree(tmp_path/'1'/o))=={f'{o}-{i:05d}.mp4' for i in range(17)} | {f'truth-{k:05d}.h5' for k in range(2)}
+
+def test_simulate_killed_and_resumed(some, tmp_path):
+    p = begin(*SOME, '--workers','2', cwd=tmp_path, until=2)
+    p.kill()
+    p.communicate()
+    assert p.returncode==-9 and group_ends(p.pid), 'workers live on'
+    left = {k:v for k,v in tree(tmp_path/'b').items() if k[0]!='.'}
+    assert 2<=len(left)<6
+    r = simulate(*SOME, '--workers','2', cwd=tmp_path)
+    assert r.code==0 and f'bouncing_balls: {500*len(left)} of 3000 clips were there' in r.stdout
+    assert tree(tmp_path/'b')==tree(some[0])
+
+def test_simulate_ctrl_c(some, tmp_path):
+    p = begin(*SOME, '--workers','2', cwd=tmp_path, until=2)
+    os.killpg(p.pid, 2)
+    _,err = p.communicate(timeout=20)
+    assert p.returncode==130 and lines(err)==['wm-simulate: stopped'], err
+    assert group_ends(p.pid), 'workers live on'
+    left = tree(tmp_path/'b')
+    assert 2<=len(left)<6 and all(v==tree(some[0])[k] for k,v in left.items())
+
+@pytest.mark.parametrize('workers', [1,2])
+def test_simulate_full_disk(workers, some, tmp_path):
+    "A disk for three of six shards, for real"
+    (tmp_path/'disk').mkdir()
+    room = int(3.6*max(map(len, tree(some[0]).values())))//4096
+    mounted = subprocess.run(['mount','-t','tmpfs','-o',f'size={4*room}k','tmpfs',tmp_path/'disk'], capture_output=True)
+    if mounted.returncode: pytest.skip('this user may not mount a disk; the page of shards stands for it, with a limit on the size of a file')
+    try:
+        r = simulate(*SOME[:-1], 'disk/b', '--workers',workers, cwd=tmp_path)
+        left = tree(tmp_path/'disk'/'b')
+        assert_simulate_refused(r, f'{len(left)} of 6 shards are whole', 'No space left')
+        assert len(left) in (2,3) and all(v==tree(some[0])[k] for k,v in left.items())
+    finally: subprocess.run(['umount',tmp_path/'disk'], check=True)
+
+def test_simulate_place_that_takes_nothing(tmp_path):
+    r = simulate(*SOME, '--workers','2', cwd=tmp_path, fsize=1000)
+    assert_simulate_refused(r, r'shard-0000\d\.h5 cannot be written \(File too large\)')
+    assert tree(tmp_path)=={'b': None}
+
+@pytest.mark.parametrize('spoil', [text_shard,empty_shard,torn_shard,strange_shard,shard_of_other_settings], ids=lambda f: f.__name__)
+def test_simulate_beside_a_wrong_shard(spoil, some, tmp_path):
+    shutil.copytree(some[0], tmp_path/'b')
+    words = spoil(tmp_path/'b'/'shard-00002.h5')
+    was = tree(tmp_path)
+    assert_simulate_refused(simulate(*SOME, cwd=tmp_path), r'shard-00002\.h5', words)
+    assert tree(tmp_path)==was
+
+def test_simulate_beside_a_shard_of_another_version(some, tmp_path):
+    shutil.copytree(some[0], tmp_path/'b')
+    with h5py.File(tmp_path/'b'/'shard-00001.h5','r+') as f: f.attrs['schema_version'] = 99
+    was = tree(tmp_path)
+    assert_simulate_refused(simulate(*SOME, cwd=tmp_path), r'shard-00001\.h5 has layout 99; expected layout 1')
+    assert tree(tmp_path)==was
+
+@pytest.mark.parametrize('said,words', [(['--world','bouncing_bals'], r"'bouncing_bals'.*did you mean 'bouncing_balls'"), ([], 'no world.*--list'), (['--world','pendulum','--size','0'], 'size=0'),
+    (['--world','pendulum','--size','-5'], 'size=-5'), (['--world','pendulum','--n','0'], 'n=0'), (['--world','pendulum','--frames','0'], 'n_frames=0'), (['--world','pendulum','--fps','0'], 'fps=0'),
+    (['--world','pendulum','--workers','0'], 'workers=0'), (['--world','pendulum','--channels','2'], 'channels=2'), (['--world','pendulum','--seed','-1'], 'seed=.*-1'),
+    (['--world','pendulum','--combo','maybe'], 'combo=.maybe'), (['--world','bouncing_balls','--params','radius=.7'], r'radius=0\.7'), (['--world','bouncing_balls','--params','radius'], "'radius' in --params"),
+    (['--world','bouncing_balls','--params','weight=3'], "parameter 'weight'"), (['--world','bouncing_balls','--params','n_balls=9'], 'n_balls=9'),
+    (['--world','pendulum','--out','/proc/nope/b'], '/proc/nope')], ids=lambda o: ' '.join(o) if isinstance(o,list) else '')
+def test_simulate_refuses_before_it_writes(said, words, tmp_path):
+    assert_simulate_refused(simulate(*said, cwd=tmp_path), words)
+    assert tree(tmp_path)=={}
+
+def test_simulate_options_reach_the_clips(tmp_path):
+    from world_models.datasets import open_episodes
+    said = '--world bouncing_balls --n 5 --frames 7 --fps 30 --size 24 --channels 3 --seed 9 --ood --params n_balls=3'.split()
+    assert simulate(*said, '--out','b', cwd=tmp_path).code==0
+    ds = open_episodes(tmp_path/'b')
+    assert (len(ds), ds.n_frames, ds.fps, ds.frame_shape, ds.seed)==(5,7,30,(24,24,3),9)
+    assert ds.episodes().params['radius'].shape==(5,3) and ds.episodes().params['radius'].min()>.085
