@@ -1,7 +1,7 @@
 """Let things swing on rods and springs, and check every swing
 
 `OSCILLATORS` holds the worlds of this page by name: call one to make clips. When the start is known, call `swing` for
-pendulums, `spring` for masses on springs, `arms` for double pendulums and `cradle` for rows of hanging balls.
+pendulums and `spring` for masses on springs. `rk4` and `march` follow any law in small steps, and `strobe` draws what came of it.
 
 Docs: https://world-models.github.io/world_models/oscillators.html.md"""
 
@@ -9,14 +9,13 @@ Docs: https://world-models.github.io/world_models/oscillators.html.md"""
 
 # %% auto #0
 __all__ = ['OSCILLATORS', 'rk4', 'march', 'check_rate', 'hanging', 'turns', 'in_order', 'swing', 'check_reach', 'pendulum',
-           'spring', 'spring_mass', 'folding', 'arms', 'double_pendulum', 'strike', 'cradle', 'hang_out',
-           'newtons_cradle']
+           'strobe', 'spring', 'spring_mass']
 
 # %% ../nbs/00d_oscillators.ipynb #osc-imports
 import numpy as np
 from .core import InputError
 from .contacts import event_table
-from .episodes import World, whole
+from .episodes import World
 
 # %% ../nbs/00d_oscillators.ipynb #osc-rk4
 def rk4(
@@ -146,6 +145,22 @@ OSCILLATORS['pendulum'] = World('pendulum', 'Pendulum', pendulum,
     units=dict(length='box', gravity='box/s²', damping='1/s', theta0='rad', omega0='rad/s', side='', radius='box'),
     pair=('gravity','length'))
 
+# %% ../nbs/00d_oscillators.ipynb #osc-strobe-def
+def strobe(
+    ax, # matplotlib axes
+    ep, # `Episodes`
+    i:int, # clip
+    frames, # frame numbers in the order of time
+    links, # function of clip and frame; gives lines to draw, each a sequence of points
+):
+    "Draw a clip at several frames over each other, the latest the darkest"
+    from matplotlib.patches import Circle
+    for t,alpha in zip(frames, np.geomspace(1,.15,len(frames))[::-1]):
+        for line in links(i,t): ax.plot(*np.transpose(line), lw=.8, c='k', alpha=alpha, zorder=t)
+        for j,(c,r) in enumerate(zip(ep.positions[i,t], ep.params['radius'][i])):
+            ax.add_patch(Circle(c, r, lw=0, color=f'C{j}', alpha=alpha, zorder=t))
+    ax.set(xlim=(0,1), ylim=(0,1), aspect='equal', xticks=[], yticks=[])
+
 # %% ../nbs/00d_oscillators.ipynb #osc-spring
 def spring(
     stretch, # beyond the natural length at the start, `(n,)` box sides
@@ -198,157 +213,3 @@ OSCILLATORS['spring_mass'] = World('spring_mass', 'Mass on a spring', spring_mas
         radius=(.01,.4)),
     units=dict(stiffness='1/s²', damping='1/s', amplitude='box', phase='rad', rest='box', radius='box'),
     pair=('stiffness','radius'))
-
-# %% ../nbs/00d_oscillators.ipynb #osc-folding
-def folding(
-    length, # of both arms, `(2,n)` box sides
-    mass, # of both bobs, `(2,n)`
-    gravity, # `(n,)` box sides a second squared
-): # function of angles and rates `(4,n)`, which gives their rates of change; `i` picks clips
-    "Make the law of a double pendulum"
-    share = mass[1]/(mass[0]+mass[1])
-    def f(s, i=slice(None)):
-        out,l,mu = np.empty_like(s), length[:,i], share[i]
-        pull,whirl = gravity[i]*np.sin(s[:2]), l*s[2:]**2
-        sin,cos = np.sin(s[0]-s[1]), np.cos(s[0]-s[1])
-        b0,b1 = -pull[0]-mu*sin*whirl[1], sin*whirl[0]-pull[1]
-        out[:2],out[2],out[3] = s[2:], b0-mu*cos*b1, b1-cos*b0
-        out[2:] /= l*(1-mu*cos**2)
-        return out
-    return f
-
-def arms(
-    start, # angles from hanging of both arms and their rates, `(4,n)` radians and radians a second
-    length, # of both arms, `(2,n)` box sides
-    mass, # of both bobs, `(2,n)`
-    gravity, # `(n,)` box sides a second squared
-    times, # frame times, `(t,)` seconds from 0 upwards, evenly spaced
-): # angles and rates `(4,n,t)`, turning points as `EVENT` records
-    "Follow double pendulums by Runge-Kutta steps of at most 1/120 s"
-    f = folding(length, mass, gravity)
-    path,sub,dt = march(f, start, times, 1/120)
-    return path[::sub].transpose(1,2,0).copy(), in_order(*(turns(f, path, dt, 2+o, o) for o in (0,1)))
-
-# %% ../nbs/00d_oscillators.ipynb #osc-double
-def double_pendulum(
-    draw, # `Draw` of the parameters
-    times, # frame times, `(t,)` seconds
-) -> dict: # fields of `Episodes`
-    "A pendulum hangs on the bob of another, and the two throw each other about"
-    p,start = {k:draw(k,2) for k in ('length','radius')}, [draw(k) for k in ('theta0','theta1','omega0','omega1')]
-    L,r,g = p['length'], p['radius'], draw('gravity')
-    m = (r/.1)**2
-    check_reach(L.cumsum(1)+r, 'choose shorter arms or smaller radii')
-    check_rate(np.stack([*np.abs(start[2:]), *(g/L.T)**.5]), times)
-    path,events = arms(np.stack(start), L.T, m.T, g, times)
-    (theta,omega),L,m = np.moveaxis(path.reshape(2,2,*path.shape[1:]), 1, -1), L[:,None], m[:,None]
-    x,y = .5+(L*np.sin(theta)).cumsum(-1), .5-(L*np.cos(theta)).cumsum(-1)
-    vx,vy = ((L*omega*o).cumsum(-1) for o in (np.cos(theta), np.sin(theta)))
-    state = np.concatenate([theta, omega, np.stack([x,y,vx,vy], -1).reshape(*x.shape[:2],8)], -1)
-    angles = ['theta0','theta1','omega0','omega1']
-    return dict(state=state, names=[*angles, *(c+i for i in '01' for c in ('x','y','vx','vy'))], events=events,
-        units=['rad','rad','rad/s','rad/s',*['box','box','box/s','box/s']*2],
-        energy=(m*((vx**2+vy**2)/2 + g[:,None,None]*(y-.5+L.cumsum(-1)))).sum(-1),
-        momentum=np.stack([(m*vx).sum(-1), (m*vy).sum(-1)], -1), params=dict(**p, gravity=g, mass=m[:,0],
-        **dict(zip(angles,start)), pivot=np.full((draw.n,2),.5)))
-
-# %% ../nbs/00d_oscillators.ipynb #osc-double-ranges
-OSCILLATORS['double_pendulum'] = World('double_pendulum', 'Double pendulum', double_pendulum,
-    ranges=dict(length=(.16,.21), gravity=(1.5,2.5), theta0=(-2.5,2.5), theta1=(-2.5,2.5), omega0=(-2,2), omega1=(-2,2),
-        radius=(.035,.05)),
-    ood=dict(length=(.13,.15), gravity=(3,4), theta0=(2.7,3.1), theta1=(2.7,3.1), omega0=(2.5,4), omega1=(2.5,4),
-        radius=(.055,.065)),
-    limits=dict(length=(.01,.5), gravity=(0,100), theta0=(-10,10), theta1=(-10,10), omega0=(-30,30), omega1=(-30,30),
-        radius=(.001,.4)),
-    units=dict(length='box', gravity='box/s²', theta0='rad', theta1='rad', omega0='rad/s', omega1='rad/s',
-        radius='box'),
-    pair=('gravity','length'))
-
-# %% ../nbs/00d_oscillators.ipynb #osc-strike
-def strike(
-    s, # angles and rates, `(2,n,k)`, changed in place
-    restitution, # `(n,)`, 0 to 1
-): # the same after all blows, list of clips, seconds since the blow and left ball, each `(m,)`
-    "Let neighbours that have passed each other bounce, the earliest first"
-    hits = []
-    while True:
-        d = s[...,:-1] - s[...,1:]
-        clip = np.nonzero((d[0]>1e-12).any(1))[0]
-        if not len(clip): return s,hits
-        d = d[:,clip]
-        ago = np.where(d[0]>1e-12, d[0]/np.maximum(d[1],1e-9), -1)
-        left = ago.argmax(1)
-        part = (1+restitution[clip])/2*d[:,range(len(clip)),left]
-        s[:,clip,left] -= part
-        s[:,clip,left+1] += part
-        hits.append((clip, ago.max(1), left))
-
-# %% ../nbs/00d_oscillators.ipynb #osc-cradle
-def cradle(
-    theta, # angles from hanging at the start, `(n,k)` radians, no ball's above its right neighbour's
-    omega, # their rates, `(n,k)` radians a second
-    length, # rods, `(n,)` box sides
-    gravity, # `(n,)` box sides a second squared
-    restitution, # `(n,)`, 0.5 to 1
-    times, # frame times, `(t,)` seconds from 0 upwards, evenly spaced
-): # theta `(n,t,k)`, omega `(n,t,k)`, blows as `EVENT` records
-    "Follow rows of equal hanging balls through their blows, by Runge-Kutta steps of at most 1/60 s"
-    log = [event_table(np.arange(0), 0, b'pair')]
-    def then(s, now):
-        s,hits = strike(s, restitution)
-        log.extend(event_table(clip, np.round(now-ago,9), b'pair', left, left+1) for clip,ago,left in hits)
-        return s
-    pull = (gravity/length)[:,None]
-    path,sub,_ = march(hanging(pull, 0*pull), np.stack([theta,omega]), times, 1/60, then)
-    return *path[::sub].transpose(1,2,0,3).copy(), in_order(*log)
-
-# %% ../nbs/00d_oscillators.ipynb #osc-hang-out
-def hang_out(
-    theta, # angles, `(n,t,k)` radians
-    omega, # their rates, `(n,t,k)`
-    length, # rods, `(n,1)`
-    gravity, # `(n,)`
-    mass, # `(n,k)`
-    pivot, # `(n,k,2)`
-) -> dict: # state, names, units, energy and momentum
-    "Say where hanging balls are and what they carry"
-    L,g,m,k = length[:,None], gravity[:,None,None], mass[:,None], theta.shape[-1]
-    sin,cos,v = np.sin(theta), np.cos(theta), L*omega
-    x,y = pivot[:,None,:,0]+L*sin, pivot[:,None,:,1]-L*cos
-    state = np.stack([theta, omega, x, y, v*cos, v*sin], -1).reshape(*theta.shape[:2], 6*k)
-    return dict(state=state, names=[c+str(i) for i in range(k) for c in ('theta','omega','x','y','vx','vy')],
-        units=['rad','rad/s','box','box','box/s','box/s']*k, energy=(m*(v**2/2 + g*L*(1-cos))).sum(-1),
-        momentum=np.stack([(m*v*cos).sum(-1), (m*v*sin).sum(-1)], -1))
-
-# %% ../nbs/00d_oscillators.ipynb #osc-newton
-def newtons_cradle(
-    draw, # `Draw` of the parameters
-    times, # frame times, `(t,)` seconds
-    n_balls:int=5, # balls in the row, 2 to 7
-    n_lifted:int|None=None, # balls lifted at the start, fewer than `n_balls`; `None` draws 1 to 3
-) -> dict: # fields of `Episodes`
-    "Balls hang in a row, some are lifted and let go, and their blows run through the row"
-    k,most = n_balls, n_lifted if n_lifted is not None else 3
-    if not (whole(k,2) and k<=7 and whole(most,1)) or n_lifted is not None and most>=k:
-        raise InputError(f'n_balls={k}, n_lifted={n_lifted}', '2 to 7 balls and fewer lifted', 'change them')
-    p = {o:draw(o) for o in ('length','gravity','restitution','lift')}
-    r,side = np.broadcast_to(draw('radius',1), (draw.n,k)), np.where(draw('side')<0, -1, 1)
-    L,g,m = p['length'][:,None], p['gravity'], (r/.1)**2
-    lifted = 1+(draw.unit('n_lifted')*min(most,k-1)).astype(int) if n_lifted is None else np.full(draw.n, most)
-    check_reach(k*r[:,:1] + L*np.sin(p['lift'])[:,None], 'lower length, radius or lift')
-    check_rate((g/L[:,0])**.5, times)
-    place = np.arange(k)
-    up = np.where(side[:,None]<0, place, place[::-1]) < lifted[:,None]
-    start = up*(side*p['lift'])[:,None]
-    theta,omega,events = cradle(start, 0*start, p['length'], g, p['restitution'], times)
-    pivot = np.stack([.5+(2*place-k+1)*r, np.full_like(r,.7)], -1)
-    return dict(**hang_out(theta, omega, L, g, m, pivot), events=events,
-        params=dict(**p, side=side, lifted=lifted, radius=r, mass=m, pivot=pivot))
-
-# %% ../nbs/00d_oscillators.ipynb #osc-newton-ranges
-OSCILLATORS['newtons_cradle'] = World('newtons_cradle', "Newton's cradle", newtons_cradle,
-    ranges=dict(length=(.24,.3), gravity=(3,6), restitution=(.95,1), lift=(.3,.7), side=(-1,1), radius=(.035,.042)),
-    ood=dict(length=(.16,.2), gravity=(7,9), restitution=(.8,.9), lift=(.8,.95), radius=(.044,.05)),
-    limits=dict(length=(.02,.6), gravity=(0,100), restitution=(.5,1), lift=(0,1.5), side=(-1,1), radius=(.001,.2)),
-    units=dict(length='box', gravity='box/s²', restitution='', lift='rad', side='', radius='box'),
-    pair=('gravity','length'))

@@ -177,21 +177,21 @@ class Solid(Shape):
     "A convex polygon in each of `m` frames"
     outline:object=None # corners for radius 1, `(j,2)`, y up, counter-clockwise
     def __post_init__(self): self.lines = edges(self.outline)
-    def cover(self, s): return solid_cover(self.points[s,0], self.radius[s], self.lines)
+    def cover(self, s): return solid_cover(self.points[s,0], self.radius[s], self.lines) # `s` and result as in `Shape`
 
 @dataclass
 class Picture(Shape):
     "A picture in each of `m` frames"
     pictures:object=None # `(k,s,s)`, `uint8`
     which:object=None # which of them in each frame, `(m,)`
-    def cover(self, s): return picture_cover(self.points[s,0], self.pictures[self.which[s]])
+    def cover(self, s): return picture_cover(self.points[s,0], self.pictures[self.which[s]]) # `s` and result as in `Shape`
 
 @dataclass
 class Zigzag(Shape):
     "A spring in each of `m` frames"
     height:float=3. # amplitude of the teeth, pixels
     teeth:int=6 # how many
-    def cover(self, s): return zigzag_cover(self.points[s], self.radius[s], self.height, self.teeth)
+    def cover(self, s): return zigzag_cover(self.points[s], self.radius[s], self.height, self.teeth) # `s` and result as in `Shape`
 
 # %% ../nbs/01a_shapes.ipynb #shp-rules
 def tint(
@@ -211,13 +211,21 @@ def brighter(
     "Keep the brighter of what is there and what comes"
     return np.maximum(old, tint(cover, ink))
 
-def over(old, cover, ink):
-    "Hide what is there, as far as the shape covers it; arguments as in `brighter`"
+def over(
+    old, # what is there, `uint8`
+    cover, # how much of each pixel the shape covers, `uint8`
+    ink, # brightness of the shape, 0 to 255
+): # what is there now, `uint8`
+    "Hide what is there, as far as the shape covers it"
     full = cover + (cover>>7).astype(np.uint16)
     return (((256-full)*old + full*np.uint16(ink) + 128)>>8).astype(np.uint8)
 
-def owner(old, cover, ink):
-    "Give a pixel to a shape that covers at least half of it; arguments as in `brighter`"
+def owner(
+    old, # what is there, `uint8`
+    cover, # how much of each pixel the shape covers, `uint8`
+    ink, # number of the shape, 0 to 255
+): # what is there now, `uint8`
+    "Give a pixel to a shape that covers at least half of it"
     return np.where(cover>127, np.asarray(ink,np.uint8), old)
 
 # %% ../nbs/01a_shapes.ipynb #shp-stamp

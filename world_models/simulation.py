@@ -13,6 +13,7 @@ __all__ = ['WORLDS', 'simulate', 'Draw', 'Episodes', 'World']
 from .core import InputError
 from .balls import BALLS
 from .episodes import Draw, Episodes, World, nearest
+from .linkages import LINKAGES
 from .orbits import ORBITS
 from .oscillators import OSCILLATORS
 from .sprites import SPRITES
@@ -23,7 +24,7 @@ from .waves import WAVES
 _all_ = ['Draw','Episodes','World'] # what a person who simulates needs too
 
 # %% ../nbs/01_simulation.ipynb #sim-simulate
-WORLDS = {**BALLS, **OSCILLATORS, **ORBITS, **WAVES, **SPRITES, **SURPRISES}
+WORLDS = {**BALLS, **OSCILLATORS, **LINKAGES, **ORBITS, **WAVES, **SPRITES, **SURPRISES}
 
 def simulate(
     world:str, # a key of `WORLDS`
