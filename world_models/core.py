@@ -60,7 +60,13 @@ def command(
     @functools.wraps(f)
     def _run(*args, **kwargs):
         os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
-        try: return f(*args, **kwargs)
+        try:
+            result = f(*args, **kwargs)
+            sys.stdout.flush()
+            return result
+        except BrokenPipeError: # a reader such as `head` has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            sys.exit(141)
         except KeyboardInterrupt: line,code = 'stopped',130
         except InputError as e: line,code = str(e),2
         except OSError as e:
