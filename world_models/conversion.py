@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from .core import InputError, atomic_path, command, track
 from .datasets import EpisodeSet, VideoSet, import_videos, write_shards, write_video
-from .simulation import Episodes
+from .episodes import TRUTH, Episodes
 from .sources import OPTIONS, Clips, kind_of, load_numbers, open_source
 
 # %% ../nbs/03d_conversion.ipynb #con-cuts
@@ -75,14 +75,12 @@ def write_clips(
     return write_shards(folder, settings, len(cuts), make, progress)
 
 # %% ../nbs/03d_conversion.ipynb #con-truth
-_TRUTH = 'state','energy','momentum','events','actions'
-
 def write_truth(
     path, # file to write, `.npz`
     ep:Episodes, # the truth behind the frames
 ) -> None:
     "Write true states beside frames, for any program that reads NumPy"
-    arrays = {k:getattr(ep,k) for k in _TRUTH if getattr(ep,k) is not None} | {f'params/{k}':v for k,v in ep.params.items()}
+    arrays = {k:getattr(ep,k) for k in TRUTH if getattr(ep,k) is not None} | {f'params/{k}':v for k,v in ep.params.items()}
     kinds = ep.events.dtype # without the notes that HDF5 makes on its types
     arrays['events'] = ep.events.astype([(k,kinds[k].str) for k in kinds.names])
     with atomic_path(path) as tmp:
@@ -93,7 +91,7 @@ def read_truth(
 ) -> Episodes: # the truth
     "Read true states"
     z = load_numbers(path)
-    facts = {k:z[k].tolist() for k in ('world','seed','fps','names','units')} | {k:z[k] for k in _TRUTH if k in z}
+    facts = {k:z[k].tolist() for k in ('world','seed','fps','names','units')} | {k:z[k] for k in TRUTH if k in z}
     return Episodes(**facts, params={k.split('/')[1]:z[k] for k in z.files if k.startswith('params/')})
 
 # %% ../nbs/03d_conversion.ipynb #con-folder

@@ -21,6 +21,7 @@ from fastcore.meta import delegates
 from .core import InputError
 from .rendering import render
 from .shards import AGAIN, check_settings, make_shard, make_shards, open_shard, plain, save_shard, shard_path
+from .episodes import TRUTH
 from .simulation import Episodes, simulate
 from .videos import VideoInfo, VideoSet, common_size, find_videos, read_clip, video_info, write_video
 
@@ -28,7 +29,6 @@ from .videos import VideoInfo, VideoSet, common_size, find_videos, read_clip, vi
 _all_ = ['VideoInfo', 'VideoSet', 'common_size', 'find_videos', 'read_clip', 'video_info', 'write_video'] # videos are data too
 
 # %% ../nbs/03_datasets.ipynb #ds-set
-_TRUTH = 'state','energy','momentum','events','actions'
 _OPEN = 64 # shards that a set holds open at a time
 
 class EpisodeSet:
@@ -132,7 +132,7 @@ def pack_truth(
     "All that the simulator knows, by the names it has in a shard"
     events,n = ep.events.copy(),len(ep)
     events['clip'] += lo
-    truth = {k:getattr(ep,k) for k in _TRUTH if getattr(ep,k) is not None} | dict(events=events) | {f'params/{k}':v for k,v in ep.params.items()}
+    truth = {k:getattr(ep,k) for k in TRUTH if getattr(ep,k) is not None} | dict(events=events) | {f'params/{k}':v for k,v in ep.params.items()}
     return dict(group=np.arange(lo,lo+n), start=np.zeros(n, int), **truth), dict(names=ep.names, units=ep.units)
 
 # %% ../nbs/03_datasets.ipynb #ds-write
@@ -196,8 +196,8 @@ def episodes(self:EpisodeSet,
     f = self._shard(0)
     if 'state' not in f: return None
     about,params = {k:json.loads(f.attrs[k]) for k in ('names','units')},list(f['params'])
-    truth = {k:self._all(k) for k in _TRUTH if k in self._shard(0)}
-    truth = dict.fromkeys(_TRUTH) | truth | dict(params={k:self._all(f'params/{k}') for k in params})
+    truth = {k:self._all(k) for k in TRUTH if k in self._shard(0)}
+    truth = dict.fromkeys(TRUTH) | truth | dict(params={k:self._all(f'params/{k}') for k in params})
     ep = Episodes(world=self.world, seed=self.seed, fps=self.fps, **about, **truth)
     return ep if idx is None else ep[idx]
 

@@ -176,7 +176,7 @@ def digits(
 
 SCENES = dict(bouncing_balls=objects, multi_ball=objects, projectile=thrown, falling_objects=objects,
     pendulum=hung, double_pendulum=double, spring_mass=spring, newtons_cradle=cradle, orbits=planets,
-    moving_mnist=digits, bouncing_shapes=objects, occluder=hidden, random_kicks=objects,
+    moving_mnist=digits, bouncing_shapes=objects, occluder=hidden, random_kicks=objects, pushed_ball=objects,
     impossible_twins=twins) # world -> function of episodes and size that gives shapes
 
 # %% ../nbs/02_rendering.ipynb #ren-field
