@@ -64,7 +64,7 @@ def bouncing_balls(
     n_balls:int=2, # 1 to 8
 ) -> dict: # fields of `Episodes`
     "Balls under gravity that bounce off four walls and off each other"
-    if n_balls not in range(1,9): raise InputError(f'n_balls={n_balls}', 'a whole number from 1 to 8', 'change it')
+    if not (whole(n_balls,1) and n_balls<=8): raise InputError(f'n_balls={n_balls}', 'a whole number from 1 to 8', 'change it')
     g,e,r = draw('gravity'), draw('restitution'), draw('radius', n_balls)
     speed,heading = draw('speed', n_balls), draw('heading', n_balls)
     vel = np.stack([speed*np.cos(heading), speed*np.sin(heading)], -1)

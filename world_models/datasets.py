@@ -19,9 +19,9 @@ import numpy as np
 from fastcore.basics import patch
 from fastcore.meta import delegates
 from .core import InputError
-from .rendering import render
+from .rendering import check_size, render
 from .shards import AGAIN, check_settings, make_shard, make_shards, open_shard, plain, save_shard, shard_path
-from .episodes import TRUTH
+from .episodes import TRUTH, whole
 from .simulation import Episodes, simulate
 from .videos import VideoInfo, VideoSet, common_size, find_videos, read_clip, video_info, write_video
 
@@ -81,6 +81,7 @@ def frames(self:EpisodeSet,
 ) -> np.ndarray: # `(t,h,w,c)`, `uint8`
     "Read frames of one clip"
     k,j = self._at(i)
+    if 'frames' not in self._shard(k): raise InputError(f'{self.files[k]}, truth without frames', 'a shard with frames', 'open the films beside it')
     try: return self._shard(k)['frames'][j,start:stop]
     except OSError: raise InputError(f'clip {i} in {self.files[k]} does not unpack', 'a whole shard', AGAIN) from None
 
@@ -120,7 +121,7 @@ def plan_episodes(
     **overrides, # parameters of the world, each a value or a range `(lo,hi)`, and `ood` or `combo`, see `simulate`
 ) -> dict: # ready for JSON
     "State everything that decides what lies in the shards"
-    if min(n,shard_size)<1: raise InputError(f'{n=}, {shard_size=}', 'at least one of each', 'ask for more')
+    if not (whole(n,1) and whole(shard_size,1)): raise InputError(f'{n=}, {shard_size=}', 'at least one of each', 'ask for more')
     return plain(dict(world=world, n=n, n_frames=n_frames, fps=fps, size=size, channels=channels, seed=seed, shard_size=shard_size, **overrides))
 
 _DRAWING = 'size','channels','shard_size' # of a plan, what `simulate` does not need
@@ -133,7 +134,8 @@ def pack_truth(
     events,n = ep.events.copy(),len(ep)
     events['clip'] += lo
     truth = {k:getattr(ep,k) for k in TRUTH if getattr(ep,k) is not None} | dict(events=events) | {f'params/{k}':v for k,v in ep.params.items()}
-    return dict(group=np.arange(lo,lo+n), start=np.zeros(n, int), **truth), dict(names=ep.names, units=ep.units)
+    group = lo + (2*ep.params['twin'] if 'twin' in ep.params else np.arange(n))
+    return dict(group=group, start=np.zeros(n, int), **truth), dict(names=ep.names, units=ep.units)
 
 # %% ../nbs/03_datasets.ipynb #ds-write
 def simulate_shard(
@@ -231,6 +233,7 @@ def import_videos(
     "Cut a folder of videos into clips that do not overlap"
     if min(n_frames,max_clips,shard_size)<1 or channels not in (None,1,3):
         raise InputError(f'{n_frames=}, {max_clips=}, {shard_size=}, {channels=}', 'at least one of each, and 1 or 3 channels', 'ask for that')
+    for o in np.ravel(64 if size is None else size): check_size(o)
     infos,broken = find_videos(folder, progress)
     good = [o for o in infos if o.n_frames>=n_frames]
     for o in infos:
@@ -268,7 +271,8 @@ def split_clips(
     "Deal whole videos to train, valid and test; fewer than three videos are cut in time instead"
     group = np.arange(groups) if np.ndim(groups)==0 else np.unique(groups, return_inverse=True)[1]
     if len(group)<3: raise InputError(f'{len(group)} clips', 'at least three, one for each part', 'give more or longer videos')
-    if min(fractions)<=0 or abs(sum(fractions)-1)>1e-6:
+    if not whole(seed,0): raise InputError(f'{seed=}', 'a whole number, 0 or more', 'change it')
+    if len(fractions)!=3 or not (min(fractions)>0 and abs(sum(fractions)-1)<1e-6):
         raise InputError(f'fractions {fractions}', 'three above zero that add up to 1', 'try .8, .1, .1')
     size = np.bincount(group)
     order,by = np.random.default_rng(seed).permutation(len(size)),'video'
@@ -293,7 +297,7 @@ class Windows:
         stride:int=1, # frames from the start of one window to the next
         items=None, # clips to use, for instance a part of `split_clips`; `None` for all
     ):
-        if min(n_ctx,n_fut,stride)<1: raise InputError(f'{n_ctx=}, {n_fut=}, {stride=}', 'at least one of each', 'ask for more')
+        if not all(whole(o,1) for o in (n_ctx,n_fut,stride)): raise InputError(f'{n_ctx=}, {n_fut=}, {stride=}', 'at least one of each', 'ask for more')
         self.source,self.n_ctx,self.n_fut = source,n_ctx,n_fut
         items = np.arange(len(source.lengths)) if items is None else np.asarray(items, int)
         lengths = np.asarray(source.lengths)[items]

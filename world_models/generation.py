@@ -50,7 +50,9 @@ def rehearse(
     plan:dict, # see `plan_world`
 ): # the first clip, `(1,t,h,w,c)` `uint8`
     "Make one clip, to find out what is wrong before anything is written"
-    return render(simulate_shard(plan, 0, 0, 1), size=plan['size'], channels=plan['channels'])
+    try: return render(simulate_shard(plan, 0, 0, 1), size=plan['size'], channels=plan['channels'])
+    except MemoryError:
+        raise InputError(f"a clip of {plan['n_frames']} frames of {plan['size']}×{plan['size']} pixels", 'one that fits into memory', 'ask for fewer or smaller frames') from None
 
 # %% ../nbs/03a_generation.ipynb #gen-films
 def film_path(
@@ -163,16 +165,20 @@ def summary(
     return '\n'.join([head, *lines, *[total][:len(rows)-1]])
 
 # %% ../nbs/03a_generation.ipynb #gen-params
+_OWN = 'world n out size channels frames fps seed workers video ood combo shard_size progress'.split() # what the command or nobody may say
+
 def read_params(
     text:str, # such as 'gravity=1.2 radius=.07:.08 n_balls=3'
-) -> dict: # parameter -> number or pair
+) -> dict: # parameter -> number, pair or word
     "Read what was said about a world"
     def number(s): return int(s) if s.lstrip('-').isdigit() else float(s)
     out = {}
     for o in text.replace(',',' ').split():
         k,_,v = o.partition('=')
+        own = k.removeprefix('n_')
+        if own in _OWN: raise InputError(f'{o!r} in --params', 'a parameter of the world', 'leave it out' if '_' in own or own=='progress' else f'say --{own}')
         try: values = [number(s) for s in v.split(':')]
-        except ValueError: values = []
+        except ValueError: values = [v]*bool(v)
         if not k or len(values) not in (1,2): raise InputError(f'{o!r} in --params', 'name=number or name=low:high', 'for instance --params "gravity=1.2 radius=.07:.08"')
         out[k] = values[0] if len(values)==1 else tuple(values)
     return out
@@ -199,7 +205,7 @@ def wm_simulate(
     video:bool=False, # films instead of episodes: an mp4 a clip, coloured on white, truth beside it
     ood:bool=False, # draw parameters from outside of their usual ranges
     combo:str=None, # seen or unseen: hold out a combination of two parameters, or take only that
-    params:str='', # parameters of the world, such as "gravity=1.2 radius=.07:.08 n_balls=3"
+    params:str='', # parameters of the world, such as "gravity=1.2 radius=.07:.08 n_balls=3" or "digits=mnist.npz"
     list:bool=False, # list the worlds, and make nothing
 ):
     """Simulate worlds and store their clips, each with its truth. Run it again after a stop: it makes what is missing, and nothing twice.
@@ -209,4 +215,4 @@ def wm_simulate(
     said = read_params(params) | ({'ood':True} if ood else {}) | ({'combo':combo} if combo else {})
     if workers is None: workers = len(os.sched_getaffinity(0)) if hasattr(os,'sched_getaffinity') else os.cpu_count() or 1
     rows = make_worlds(out, world, video, workers, progress=True, n=n, n_frames=frames, fps=fps, size=size, channels=channels, seed=seed, **said)
-    print(f'\n{summary(rows)}\n\nLook at them: wm-inspect {rows[0]["folder"]}')
+    print(f'\n{summary(rows)}\n\nLook at them: wm-inspect {out}')

@@ -75,6 +75,8 @@ def open_good(
             one = EpisodeSet([f])
             first = EpisodeSet(good[:1]) if good else one
             if one.settings!=first.settings: bad.append(f'{f} was made with other settings than {Path(good[0]).name}')
+            elif (k := one._shard(0).attrs.get('shard')) is not None and (m := _SHARD.fullmatch(Path(f).name)) and int(m[2])!=k:
+                bad.append(f'{f} is shard {k} under another number: its clips would count twice')
             else:
                 for i in range(len(one)*(deep and _packed(f)>0)): one.frames(i)
                 good.append(f)

@@ -10,12 +10,12 @@ Docs: https://world-models.github.io/world_models/listings.html.md"""
 __all__ = ['read_table', 'KineticsSet', 'LatentSet', 'save_latents', 'open_latents', 'EmbeddingSet']
 
 # %% ../nbs/03c_listings.ipynb #lst-imports
-import csv, json, re
+import csv, json, math, re
 from pathlib import Path
 import numpy as np
 from .core import InputError, LatentSpec, atomic_path, track
 from .datasets import VideoSet, video_info
-from .sources import Clips, load_numbers, tell_skipped
+from .sources import Clips, check_size, load_numbers, tell_skipped
 
 # %% ../nbs/03c_listings.ipynb #lst-table
 def read_table(
@@ -26,6 +26,7 @@ def read_table(
     try:
         with open(path, newline='', encoding='utf-8-sig') as f: names,*rows = list(csv.reader(f)) or [[]]
     except FileNotFoundError: raise InputError(f'{path} is not there', 'a CSV file', 'check the path') from None
+    except OSError as e: raise InputError(f'{path} cannot be read ({e.strerror})', 'a CSV file', 'check the path') from None
     except (UnicodeDecodeError, csv.Error):
         raise InputError(f'{path} is no text', 'a CSV file', 'save it as CSV, UTF-8') from None
     for c in columns:
@@ -35,6 +36,11 @@ def read_table(
                 'add the column, or rename one')
     if not any(rows): raise InputError(f'{path} without a row', 'a row for each clip', 'fill it')
     return [dict(zip(names, [o.strip() for o in r])) for r in rows if r]
+
+def _is_there(path):
+    "Is there such a file? What cannot be the name of a file is not there"
+    try: return path.is_file()
+    except (OSError, ValueError): return False
 
 # %% ../nbs/03c_listings.ipynb #lst-kin
 def _film_of(row, root):
@@ -46,7 +52,7 @@ def _film_of(row, root):
         if key and all(re.fullmatch(r'\d+(\.\d*)?', o) for o in times):
             names.insert(0, f'{key}_{int(float(times[0])):06d}_{int(float(times[1])):06d}.mp4')
     places = [root, root/label, root/label.replace(' ','_')]
-    return next((p/o for o in names for p in places if (p/o).is_file()), None)
+    return next((p/o for o in names for p in places if _is_there(p/o)), None)
 
 class KineticsSet(Clips):
     "The first frames of films that a table lists; Kay et al. 2017, arXiv:1705.06950"
@@ -60,6 +66,7 @@ class KineticsSet(Clips):
         progress:bool=False, # show a bar?
     ):
         if min(n_frames,stride)<1: raise InputError(f'{n_frames=}, {stride=}', 'at least one of each', 'ask for more')
+        check_size(size, channels)
         rows,need = read_table(table, ('path','youtube_id','id'), 'label'),(n_frames-1)*stride+1
         infos,self.labels,self.names,self.skipped = [],[],[],{}
         for k,row in enumerate(track(rows, desc='find films', progress=progress)):
@@ -68,7 +75,7 @@ class KineticsSet(Clips):
             except InputError: info,why = None,'torn, or no video'
             if info is None: self.skipped[name] = why or 'not there'
             elif info.n_frames<need: self.skipped[name] = f'shorter than {need} frames'
-            else: infos.append(info); self.labels.append(row['label']); self.names.append(f"{row['label']}/{path.name}")
+            else: infos.append(info); self.labels.append(row.get('label','')); self.names.append(f"{self.labels[-1]}/{path.name}")
         tell_skipped(table, len(rows), self.skipped)
         self.films,self.n_frames,self.stride = VideoSet(infos, size, channels),n_frames,stride
         self.frame_shape,self.fps,self.lengths = self.films.frame_shape,self.films.fps/stride,np.full(len(infos), n_frames)
@@ -88,7 +95,7 @@ def _checked(z, path):
     want = 'float latents (clips, frames, channels, height, width)'
     if getattr(z, 'ndim', 0)!=5 or 0 in z.shape:
         raise InputError(f'{path}, latents {tuple(getattr(z,"shape",()))}', want, 'add or drop an axis')
-    if not z.is_floating_point():
+    if not (hasattr(z, 'is_floating_point') and z.is_floating_point() and str(z.layout)=='torch.strided'):
         raise InputError(f'{path}, latents of {z.dtype}', want,
             'store discrete tokens as numbers with a point, or embed them first')
     bad = sum(int((~o.isfinite()).sum()) for o in z)
@@ -101,7 +108,9 @@ def _stats(z, mean=None, std=None):
     "Mean and deviation as given, or else of each channel: two tensors `(1,)` or `(c,)`"
     import torch
     def known(name, v):
-        v = torch.as_tensor(v).double().flatten()
+        try: v = torch.as_tensor(v).double().flatten()
+        except (TypeError, ValueError, RuntimeError): v = torch.full((1,), math.nan)
+        if not v.isfinite().all(): raise InputError(f'a {name} that is no number', 'numbers', 'compute the statistics again')
         if len(v) not in (1,z.shape[2]):
             raise InputError(f'{len(v)} values of {name}', f'1 or {z.shape[2]}, one a channel',
                 'take the statistics of these latents')
@@ -184,8 +193,8 @@ def open_latents(
     x = x if isinstance(x, dict) else dict(latents=x)
     z = _checked(x.get('latents'), path)
     if not {'mean','std'}<={*x} and side.is_file():
-        try: x |= json.loads(side.read_text())
-        except ValueError:
+        try: x |= {k:json.loads(side.read_text())[k] for k in ('mean','std')}
+        except (ValueError, LookupError, TypeError):
             raise InputError(f'{side} is torn', 'mean and std', 'delete it, so that they are computed again') from None
     given = [a if a is not None else x.get(k) for k,a in dict(mean=mean, std=std).items()]
     mean,std = _stats(z, *given)
@@ -198,7 +207,8 @@ def _only(path):
     "The one array or tensor of a file"
     x = load_numbers(path)
     x = [o for o in x.values() if getattr(o, 'ndim', 0)>1] if isinstance(x, dict) else [x]
-    if len(x)!=1 or getattr(x[0], 'ndim', 0) not in (2,3,4):
+    plain = [o.dtype.kind in 'fiub' if isinstance(o, np.ndarray) else str(o.layout)=='torch.strided' and not o.is_complex() for o in x if hasattr(o, 'dtype')]
+    if len(x)!=1 or plain!=[True] or x[0].ndim not in (2,3,4) or 0 in x[0].shape:
         raise InputError(f'{path} with {len(x)} arrays', 'one, of 2 to 4 axes, time first', 'write one a file')
     return x[0]
 
@@ -214,7 +224,7 @@ class EmbeddingSet(_Numbers):
         self.paths,self.rows,lengths,self.skipped = [],[],[],{}
         for k,row in enumerate(track(rows, desc='look at files', progress=progress)):
             path,name = Path(table).parent/row.get(column, ''),f'row {k+1}, {row.get(column)}'
-            if not path.is_file(): self.skipped[name] = 'not there'; continue
+            if not _is_there(path): self.skipped[name] = 'not there'; continue
             try: t,*shape = _only(path).shape
             except InputError: self.skipped[name] = 'torn, or not one array'; continue
             self.spec = self.spec or LatentSpec({1:'vector', 2:'tokens', 3:'map'}[len(shape)], tuple(shape))

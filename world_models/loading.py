@@ -18,7 +18,7 @@ import av, torch
 from h5py import h5d, h5p, h5s
 import numpy as np
 from av.video.reformatter import VideoReformatter
-from .core import InputError, atomic_path, track
+from .core import InputError, atomic_path, pick_device, track
 from .datasets import EpisodeSet, VideoSet, Windows, read_clip, split_clips
 from .shards import open_shard
 
@@ -127,7 +127,7 @@ class Direct:
         device=None, # where batches go, as bytes; `None` is the CPU
         threads:int=1, # films decoded at the same time
     ):
-        self.windows,self.device,source = windows,torch.device(device or 'cpu'),windows.source
+        self.windows,self.device,source = windows,pick_device(device or 'cpu'),windows.source
         self.reader = ShardReader(source) if isinstance(source, EpisodeSet) else None
         if type(source) is VideoSet: source = OpenVideos(source.infos, source.frame_shape[:2], source.frame_shape[2])
         self.sources = [copy.copy(source) for _ in range(threads if isinstance(source, VideoSet) else 1)]
@@ -181,7 +181,7 @@ class Resident:
         cache=None, # folder for a file that is mapped instead of held; `None` holds all frames
         progress:bool=False, # show a bar?
     ):
-        self.windows,self.device,source = windows,torch.device(device or 'cpu'),windows.source
+        self.windows,self.device,source = windows,pick_device(device or 'cpu'),windows.source
         self.clips = np.unique(windows.index[:,0])
         lengths,(h,w,c) = np.asarray(source.lengths)[self.clips],map(int, source.frame_shape)
         self.first = np.cumsum(lengths)-lengths
@@ -218,7 +218,7 @@ def free_bytes(
     device=None, # a device; `None` is the CPU
 ) -> int: # bytes
     "Memory that nobody uses yet"
-    device = torch.device(device or 'cpu')
+    device = pick_device(device or 'cpu')
     if device.type=='cuda': return torch.cuda.mem_get_info(device)[0]
     if device.type=='mps': return torch.mps.recommended_max_memory()-torch.mps.driver_allocated_memory()
     try: free = next(int(l.split()[1])*1024 for l in open('/proc/meminfo') if l.startswith('MemAvailable'))

@@ -9,13 +9,14 @@ Docs: https://world-models.github.io/world_models/rendering.html.md"""
 
 # %% auto #0
 __all__ = ['PALETTE', 'ROD', 'WALL', 'STAR', 'TWINS', 'SCENES', 'CREST', 'TROUGH', 'objects', 'fixed', 'wall', 'thrown', 'hung',
-           'cradle', 'double', 'spring', 'planets', 'hidden', 'twins', 'digits', 'water', 'scene', 'ink', 'render',
-           'masks', 'Shape', 'draw_discs', 'paint', 'to_pixels']
+           'cradle', 'double', 'spring', 'planets', 'hidden', 'twins', 'digits', 'water', 'check_size', 'scene', 'ink',
+           'render', 'masks', 'Shape', 'draw_discs', 'paint', 'to_pixels']
 
 # %% ../nbs/02_rendering.ipynb #ren-imports
 import numpy as np
 from .core import InputError
 from .balls import OUTLINES
+from .episodes import whole
 from .shapes import Picture, Shape, Solid, Zigzag, draw_discs, owner, paint, to_pixels
 from .waves import height
 
@@ -202,6 +203,13 @@ def water(
             out[...] = y[...,None] if channels==1 else cv2.LUT(cv2.merge([y]*3), table)
     return x.reshape(n,t,size,size,channels)
 
+# %% ../nbs/02_rendering.ipynb #ren-check-size
+def check_size(
+    size, # side of a frame, pixels
+):
+    "Refuse frames without pixels"
+    if not whole(size, 1): raise InputError(f'size={size}', 'a whole number of pixels, 1 or more', 'change it')
+
 # %% ../nbs/02_rendering.ipynb #ren-render
 def scene(
     ep, # `Episodes`
@@ -231,8 +239,8 @@ def render(
 ) -> np.ndarray: # `(n,t,size,size,channels)`, `uint8`
     "Draw clips as frames"
     if channels not in (1,3): raise InputError(f'channels={channels}', '1 or 3', 'choose grey or colour')
-    if int(size)!=size or size<1: raise InputError(f'size={size}', 'a whole number of pixels, 1 or more', 'change it')
-    size,shape = int(size), (len(ep),ep.n_frames,int(size),int(size),channels)
+    check_size(size)
+    shape = len(ep),ep.n_frames,size,size,channels
     if ep.world=='waves': x = water(ep, size, channels, white)
     else:
         shapes = scene(ep, size)
@@ -245,7 +253,8 @@ def masks(
     size:int=64, # side of the frame, pixels
 ) -> np.ndarray: # `(n,t,size,size)`, `uint8`: 0 background, i+1 object i
     "Say which object owns each pixel"
+    check_size(size)
     if ep.world=='waves': return np.zeros((*ep.state.shape[:2],size,size), np.uint8)
     shapes = [o for o in scene(ep, size) if o.label]
-    x = paint(shapes, [(o.label,) for o in shapes], int(size), owner, len(ep)*ep.n_frames)
-    return x.reshape(len(ep), ep.n_frames, int(size), int(size))
+    x = paint(shapes, [(o.label,) for o in shapes], size, owner, len(ep)*ep.n_frames)
+    return x.reshape(len(ep), ep.n_frames, size, size)

@@ -19,7 +19,7 @@ from zipfile import BadZipFile
 import numpy as np
 from .core import InputError
 from .contacts import event_table
-from .episodes import World
+from .episodes import World, whole
 
 # %% ../nbs/00h_sprites.ipynb #spr-fold
 def fold(
@@ -112,8 +112,8 @@ def moving_mnist(
     digits=None, # MNIST file; `None` takes the digits that are built in
 ) -> dict: # fields of `Episodes`
     "Handwritten digits that drift over each other and turn round at walls; Srivastava et al. 2015, arXiv:1502.04681"
-    if n_digits not in range(1,5): raise InputError(f'n_digits={n_digits}', 'a whole number from 1 to 4', 'change it')
-    pics,labels = glyphs(digits)
+    if not (whole(n_digits,1) and n_digits<=4): raise InputError(f'n_digits={n_digits}', 'a whole number from 1 to 4', 'change it')
+    pics,labels = glyphs(None if digits is None else str(digits))
     n,k,w = draw.n, n_digits, 1-2*HALF
     glyph = (len(pics)*draw.unit('glyph', k)).astype(int)
     speed,heading,start = draw('speed', k), draw('heading', k), w*draw.unit('place', k, 2)

@@ -20,8 +20,15 @@ from safetensors.torch import load_file, save
 from torch import nn, Tensor
 from .core import InputError, atomic_path, check_frames
 from .decoders import ConvDecoder
+from .deep_decoders import MapDecoder, TokenDecoder, VectorDecoder
 from .dynamics import ConvGRUDynamics, ResConvDynamics
-from .encoders import ConvEncoder
+from .encoders import ConvEncoder, MapEncoder, VectorEncoder
+from .pretrained import PretrainedEncoder
+from .rssm import RSSM
+from .sequence_dynamics import GRUDynamics, LSTMDynamics, TCNDynamics, TransformerDynamics
+from .token_dynamics import TokenTransformerDynamics
+from .vjepa import VJEPA2Encoder
+from .vq import FSQ, VectorQuantizer
 
 # %% ../nbs/09_world_model.ipynb #wm-prediction
 @dataclass
@@ -50,9 +57,9 @@ class WorldModel(nn.Module):
             raise InputError(f'an encoder of frames {encoder.x_shape} and a decoder of {decoder.x_shape}', 'equal frames', 'build both with one x_shape')
         self.encoder, self.dynamics, self.decoder, self.quantizer = encoder, dynamics, decoder, quantizer
         self.spec, self.x_shape = encoder.spec, tuple(encoder.x_shape)
-        per_channel = (1,1,encoder.spec.shape[0]) + (1,)*(len(encoder.spec.shape)-1)
-        self.register_buffer('z_mean', torch.zeros(per_channel))
-        self.register_buffer('z_std', torch.ones(per_channel))
+        one_each = (1,1,1,self.spec.shape[1]) if self.spec.kind=='tokens' else (1,1,self.spec.shape[0]) + (1,)*(len(self.spec.shape)-1)
+        self.register_buffer('z_mean', torch.zeros(one_each))
+        self.register_buffer('z_std', torch.ones(one_each))
 
     def encode(self,
         x:Tensor, # frames `(b,t,c,h,w)` in [0,1]
@@ -98,7 +105,9 @@ def forward(self:WorldModel,
     return Prediction(self.decode(z_fut, (x[:,-1], z[:,-1])), z_fut, codes, losses)
 
 # %% ../nbs/09_world_model.ipynb #wm-save
-PARTS = {c.__name__: c for c in (ConvEncoder, ResConvDynamics, ConvGRUDynamics, ConvDecoder)}
+PARTS = {c.__name__: c for c in (ConvEncoder, MapEncoder, VectorEncoder, PretrainedEncoder, VJEPA2Encoder, VectorQuantizer, FSQ,
+    ResConvDynamics, ConvGRUDynamics, GRUDynamics, LSTMDynamics, TCNDynamics, TransformerDynamics, TokenTransformerDynamics, RSSM,
+    ConvDecoder, VectorDecoder, MapDecoder, TokenDecoder)}
 _roles = ('encoder','dynamics','decoder','quantizer')
 
 def part_config(

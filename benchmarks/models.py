@@ -1,0 +1,90 @@
+"""Measure how fast whole models train and roll out, and write results/models.json
+
+Sizes are those at which earlier systems of the same kind are known. `video_gru`, `video_lstm`, `video_transformer`: colour frames of 64x64, a vector of 256 each, 17.5 million parameters, batches of
+4 clips with 30 frames seen and 30 foretold. `vq_convgru`: batches of 16 clips of 5 frames, an 8x8 map of 192 channels, 512 codes, a convolutional GRU of 2 x 192. A training step is encoding,
+foretelling, drawing, loss, gradient and AdamW. Each frame is encoded once, all frames of a batch together; only the rollout goes frame by frame. A rollout is one clip, 4 frames seen and 60 foretold and drawn."""
+import argparse, json, os, sys
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+p = argparse.ArgumentParser(description=__doc__)
+p.add_argument('--quick', action='store_true', help='one repeat and short rollouts; nothing is written unless --out is given')
+p.add_argument('--only', nargs='*', default=None, help='presets to measure')
+p.add_argument('--modes', nargs='*', default=['float32','bfloat16'], help='float32, bfloat16 (autocast), compiled')
+p.add_argument('--threads', type=int, default=os.cpu_count())
+p.add_argument('--repeats', type=int, default=5)
+p.add_argument('--seed', type=int, default=0)
+p.add_argument('--out', type=Path, default=None, help='results/models.json')
+args = p.parse_args()
+import torch
+from world_models.core import atomic_path, manifest, set_seed
+from world_models.presets import PRESETS, costs, preset
+
+# samples a second in training and frames a second in a rollout that must be reached, and those of the earlier systems
+AIMS = dict(video_gru=dict(train=(2.84,1.42), rollout=(390,130)), video_transformer=dict(rollout=(312,104)), vq_convgru=dict(train=(9.3,4.65), rollout=(216,72)))
+SHAPES = dict(vq_convgru=(16,4,1)) # clips, frames seen, frames foretold; the others take the first line
+USUAL = 4,30,30
+
+def training(model, name, dtype):
+    "A function that takes one training step, and the clips in a batch"
+    b,n,m = SHAPES.get(name, USUAL)
+    x,optimiser = torch.rand(b, n+m, *model.x_shape),torch.optim.AdamW(model.parameters(), 1e-4)
+    def vector_loss():
+        pred = model(x[:,:n], m)
+        return (pred.frames.float()-x[:,n:]).square().mean() + sum(pred.losses.values())
+    def codes_loss(): # draws every frame, foretells the last: the autoencoder and its dynamics learn together
+        z,_,loss = model.quantizer(model.encoder(x))
+        return loss + (model.decode(z).float()-x).square().mean() + (model.imagine(z[:,:n], m)-z[:,n:]).square().mean()
+    loss_of = codes_loss if model.quantizer is not None else vector_loss
+    def step():
+        optimiser.zero_grad()
+        with torch.autocast('cpu', torch.bfloat16, enabled=dtype=='bfloat16'): loss = loss_of()
+        loss.backward()
+        optimiser.step()
+    return step, b
+
+def rolling(model, dtype, n):
+    "A function that foretells `n` frames of one clip"
+    x = torch.rand(1, 4, *model.x_shape)
+    def roll():
+        with torch.no_grad(), torch.autocast('cpu', torch.bfloat16, enabled=dtype=='bfloat16'): model(x, n)
+    return roll
+
+def rate(work, repeats):
+    "How much a second: median, least, most, after one call that is not counted"
+    f,n = work
+    f()
+    times = []
+    for _ in range(repeats):
+        start = perf_counter(); f(); times.append(perf_counter()-start)
+    return [round(n/o, 2) for o in (median(times), max(times), min(times))]
+
+def measure(name):
+    "Rows of one preset"
+    set_seed(args.seed)
+    model,frames = preset(name),20 if args.quick else 60
+    facts = costs(model, repeats=3)
+    print(f"{name}: {facts['parameters']/1e6:.2f} M parameters, multiply-adds a frame: encode {facts['encode_madds']/1e6:.0f} M, step {facts['step_madds']/1e6:.1f} M, decode {facts['decode_madds']/1e6:.0f} M", flush=True)
+    rows = []
+    for mode in args.modes:
+        run = torch.compile(model) if mode=='compiled' else model
+        if mode=='compiled': run.x_shape,run.quantizer = model.x_shape,model.quantizer
+        for work,make in (('train',lambda: training(run.train(), name, mode)), ('rollout',lambda: (rolling(run.eval(), mode, frames), frames))):
+            mid,low,high = rate(make(), 1 if args.quick else args.repeats)
+            aim,before = AIMS.get(name,{}).get(work,(None,None))
+            rows.append(dict(preset=name, work=work, mode=mode, value=mid, slowest=low, fastest=high, unit='clips/s' if work=='train' else 'frames/s', aim=aim, before=before,
+                met=aim is None or mid>=aim, threads=args.threads, **{k:facts[k] for k in ('parameters','encode_madds','step_madds','decode_madds')}))
+            print(f"  {work:8} {mode:9} {mid:8.1f} {rows[-1]['unit']}"+(f", aim {aim}, before {before}: {'met' if mid>=aim else 'NOT MET'}" if aim else ''), flush=True)
+    return rows
+
+
+if __name__=='__main__':
+    torch.set_num_threads(args.threads)
+    load,start = os.getloadavg()[0],perf_counter()
+    rows = [r for name in args.only or PRESETS for r in measure(name)]
+    facts = manifest(args.seed, dict(total=round(perf_counter()-start,1)), repeats=args.repeats, load_before=round(load,2), train_shape=USUAL, train_shapes=SHAPES)
+    out = args.out or (None if args.quick or args.only else Path(__file__).parent/'results'/'models.json')
+    if out:
+        with atomic_path(out) as f: f.write_text(json.dumps(dict(rows=rows, manifest=facts), indent=1)+'\n')
+    print(f"{sum(r['met'] for r in rows if r['aim'])} of {sum(bool(r['aim']) for r in rows)} aims met"+(f', written to {out}' if out else ', not written'))
