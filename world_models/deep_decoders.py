@@ -107,7 +107,7 @@ class Upsampler(nn.Module):
 
 # %% ../nbs/07a_deep_decoders.ipynb #dd-base
 class DeepDecoder(nn.Module):
-    "What decoders of all kinds share; a subclass says how a latent becomes a grid"
+    "What decoders of all kinds share; a subclass lays latents out as a grid, `lay_out`, and has `up` to enlarge it"
     def __init__(self,
         kind:str, # 'vector', 'map' or 'tokens'
         z_shape:tuple, # latent, without batch and time
@@ -120,12 +120,6 @@ class DeepDecoder(nn.Module):
         self.spec = LatentSpec(kind, z_shape)
         self.z_shape, self.x_shape = self.spec.shape, tuple(x_shape)
         self.background = nn.Parameter(torch.zeros(self.x_shape))
-
-    def lay_out(self,
-        z:Tensor, # latents of single frames `(m,*shape)`
-    ) -> Tensor: # grids `(m,n,gh,gw)`
-        "Lay latents out as grids of features"
-        raise NotImplementedError
 
     def logits(self,
         z:Tensor, # latents `(b,t,*shape)`

@@ -97,7 +97,7 @@ def _checked(z, path):
         raise InputError(f'{path}, latents {tuple(getattr(z,"shape",()))}', want, 'add or drop an axis')
     if not (hasattr(z, 'is_floating_point') and z.is_floating_point() and str(z.layout)=='torch.strided'):
         raise InputError(f'{path}, latents of {z.dtype}', want,
-            'store discrete tokens as numbers with a point, or embed them first')
+            'store dense numbers with a point; embed discrete tokens first')
     bad = sum(int((~o.isfinite()).sum()) for o in z)
     if bad:
         raise InputError(f'{path}, {bad} values that are nan or infinite', want,
