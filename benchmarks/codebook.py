@@ -20,7 +20,7 @@ from world_models.vq import FSQ, VectorQuantizer
 
 SHAPE = 192,8,8
 ARMS = { # name: (arguments of the quantiser, whether k-means places the codes, whether quantising begins late)
-    'vq': ({}, True, True), 'rotation': (dict(rotation=True), True, True), 'vq, 4 groups': (dict(groups=4), True, True),
+    'vq': ({}, True, True), 'rotation': (dict(rotation=True), True, True), 'vq, 8 groups': (dict(groups=8), True, True), 'vq, 16 groups': (dict(groups=16), True, True),
     'by gradient': (dict(ema=None), True, True), 'begun at once': ({}, True, False), 'no k-means': ({}, False, True), 'no revival': (dict(revive=0), True, True),
     'as published': (dict(ema=None, revive=0), False, False)} # a codebook learned by gradient from random codes
 
@@ -92,7 +92,7 @@ def table(path):
 if __name__=='__main__':
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument('--quick', action='store_true', help='a few steps on a few clips')
-    p.add_argument('--arms', nargs='*', choices=['none','FSQ',*ARMS], default=['none','vq','rotation','vq, 4 groups','FSQ',*list(ARMS)[3:]])
+    p.add_argument('--arms', nargs='*', choices=['none','FSQ',*ARMS], default=['none','FSQ',*ARMS])
     p.add_argument('--steps', type=int, default=None, help='steps of each training, 600; 20 with --quick')
     p.add_argument('--clips', type=int, default=None, help='clips of each world, 40; 4 with --quick')
     p.add_argument('--batch', type=int, default=16, help='frames in a batch, each of 64 codes')
@@ -120,7 +120,7 @@ if __name__=='__main__':
         seconds[name] = round(perf_counter()-start,1)
         r,base = rows[-1],next((o['l1'] for o in rows if o['arm']=='none'), None)
         if base: r['l1_ratio'] = round(r['l1']/base,3)
-        if name=='vq' and base: r['met'] = r['usage']>=.9 and r['l1_ratio']<=1.1
+        if base and name!='none': r['met'] = dict(usage=r['usage']>=.9, l1=r['l1_ratio']<=1.1)
         print(f'{name:<22}', *(f'{k} {v}' for k,v in r.items() if k!='arm'), f'{seconds[name]} s', flush=True)
     facts = manifest(args.seed, seconds, load_before=round(load,2), shape=SHAPE, **{k: v for k,v in vars(args).items() if k not in ('out','seed')})
     if out:

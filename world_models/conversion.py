@@ -167,6 +167,7 @@ def write_array(
 def truth_beside(
     path, # file or folder of copied clips
     source, # the clips, opened
+    timed:bool=True, # does the source know its rate? `False` lets it take that of the truth
 ): # `Episodes`, or `None` where no truth lies or it is that of other clips
     "The truth that lies beside clips, if it is theirs; if it is not, say so in a line"
     path = Path(path)
@@ -174,11 +175,12 @@ def truth_beside(
     if not films and not file.is_file(): return None
     try:
         ep = EpisodeSet(films).episodes() if films else read_truth(file)
-        fits = list(source.lengths)==[ep.n_frames]*len(ep) and abs(source.fps/ep.fps-1)<.01
+        fits = list(source.lengths)==[ep.n_frames]*len(ep) and (not timed or abs(source.fps/ep.fps-1)<.01)
         names = [Path(o.path).name for o in getattr(source,'infos',())]
         if films: fits &= names==[f'{ep.world}-{i:05d}.mp4' for i in range(len(ep))]
         elif fits: fits = 'look' in (z := load_numbers(file)) and np.abs(_look(source)-z['look'].astype(int)).max()<=12
     except InputError: fits = False
+    if fits and not timed: source.fps = ep.fps
     if fits: return ep
     print(f'{path.name}: the truth beside it is not that of these clips at this rate, and stays behind')
 
@@ -207,7 +209,8 @@ def convert(
     if kind_of(src)=='episodes'==to:
         raise InputError(f'{src} holds episodes already', 'another format', 'say one with --to, or copy the folder')
     source = open_source(src, progress, **options)
-    if not isinstance(source, EpisodeSet) and (ep := truth_beside(src, source)) is not None:
+    timed = 'fps' not in OPTIONS[kind_of(src)] or options.get('fps') is not None
+    if not isinstance(source, EpisodeSet) and (ep := truth_beside(src, source, timed)) is not None:
         source.episodes = lambda: ep
     n = n_frames or (int(Cuts(source).lengths[0]) if to in ('episodes','npy') else None)
     if isinstance(source, VideoSet) and to=='episodes' and src.is_dir() and (n_frames or not hasattr(source, 'episodes')):

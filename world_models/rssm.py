@@ -63,8 +63,9 @@ class RSSM(Dynamics):
         self.z_shape, self.deter, self.groups, self.classes = tuple(z_shape), deter, groups, classes
         self.width, self.unimix, self.sample, self.n_act = width, unimix, sample, n_act
         self.spec, self.rng, n_stoch = vector_spec(z_shape), None, groups*classes
-        def mlp(n_in, n_out): return nn.Sequential(nn.Linear(n_in, width), nn.LayerNorm(width), nn.SiLU(), nn.Linear(width, n_out))
-        self.inp = nn.Sequential(nn.Linear(n_stoch+n_act, width), nn.LayerNorm(width), nn.SiLU())
+        def hidden(n_in): return [nn.Linear(n_in, width), nn.LayerNorm(width), nn.SiLU()]
+        def mlp(n_in, n_out): return nn.Sequential(*hidden(n_in), nn.Linear(width, n_out))
+        self.inp = nn.Sequential(*hidden(n_stoch+n_act))
         self.cell = nn.GRUCell(width, deter)
         self.prior_net, self.posterior_net = mlp(deter, n_stoch), mlp(deter+z_shape[0], n_stoch)
         self.out = mlp(deter+n_stoch, z_shape[0])
@@ -72,7 +73,7 @@ class RSSM(Dynamics):
 
     def seed(self,
         seed:int|None, # any whole number; `None` goes back to torch's own chance
-    ):
+    ): # the model, which throws on the device that it is on now
         "Make the throws that follow repeatable"
         device = next(self.parameters()).device
         self.rng = None if seed is None else torch.Generator(device).manual_seed(seed)

@@ -1,6 +1,6 @@
 """Foretell a vector with a recurrent, a convolutional or an attending memory
 
-All of them are `SequenceDynamics`, which adds to [06_dynamics](06_dynamics.ipynb) one thing: a network that can `read`
+All of them are `SequenceDynamics`, which adds to `Dynamics` one thing: a network that can `read`
 a whole context at once or go on frame by frame, with the same result. Take `GRUDynamics` first: it is small, quick, and
 its memory never grows. `LSTMDynamics` is its older sister. `TCNDynamics` trains fast, for it has no loop over time.
 `TransformerDynamics` can fetch a single frame from far back, at the price of keeping it. `check_dynamics` puts any
@@ -30,7 +30,8 @@ def vector_spec(
     "Refuse a latent that is no vector"
     if len(z_shape)==1: return LatentSpec('vector', tuple(z_shape))
     other = {2: 'TokenTransformerDynamics', 3: 'ConvGRUDynamics'}.get(len(z_shape), 'other dynamics')
-    raise InputError(f'a latent of shape {tuple(z_shape)}', 'a vector (d,)', f'take {other}, or an encoder that makes vectors')
+    remedy = f'take {other}, or an encoder that makes vectors'
+    raise InputError(f'a latent of shape {tuple(z_shape)}', 'a vector (d,)', remedy)
 
 # %% ../nbs/06a_sequence_dynamics.ipynb #seq-base
 class SequenceDynamics(Dynamics):
@@ -187,7 +188,8 @@ class CausalBlock(nn.Module):
         window:int=64, # inputs that can be asked, itself included, at least 1
     ):
         super().__init__()
-        if width%(2*heads): raise InputError(f'width={width} for {heads} heads', f'a multiple of {2*heads}', 'change one of them')
+        if width%(2*heads):
+            raise InputError(f'width={width} for {heads} heads', f'a multiple of {2*heads}', 'change one of them')
         if window<1: raise InputError(f'a window of {window}', 'at least 1 frame', 'take a longer one')
         self.heads, self.window = heads, window
         self.norm, self.qkv, self.out = nn.LayerNorm(width), nn.Linear(width, 3*width), nn.Linear(width, width)
@@ -320,5 +322,6 @@ def check_dynamics(
         for name in kept:
             try: good,why = PROMISES[name](m, z.to(where), a.to(where), tol),''
             except Exception as e: good,why = False,f' ({type(e).__name__}: {str(e).splitlines()[0] if str(e) else ""})'
-            if not good: raise AssertionError(f'{type(m).__name__} breaks the promise {name!r}: {PROMISES[name].__doc__}{why}')
+            promise = f'{name!r}: {PROMISES[name].__doc__}{why}'
+            if not good: raise AssertionError(f'{type(m).__name__} breaks the promise {promise}')
     return kept

@@ -19,7 +19,7 @@ from .sequence_dynamics import CausalBlock, SequenceDynamics
 
 # %% ../nbs/06b_token_dynamics.ipynb #tok-block
 class TokenBlock(nn.Module):
-    "Attention among the tokens of a frame, then of each token over its own past; after Bertasius et al. 2021, arXiv:2102.05095"
+    "Attention within the frame, then of each token over its own past; after Bertasius et al. 2021, arXiv:2102.05095"
     def __init__(self,
         width:int, # numbers that stand for one token
         heads:int=4, # questions asked side by side; `width` is a multiple of twice as many
@@ -60,7 +60,8 @@ class TokenTransformerDynamics(SequenceDynamics):
     ):
         if len(z_shape)!=2:
             other = {1: 'TransformerDynamics', 3: 'ConvGRUDynamics'}.get(len(z_shape), 'other dynamics')
-            raise InputError(f'a latent of shape {tuple(z_shape)}', 'tokens (n,d)', f'take {other}, or an encoder that makes tokens')
+            remedy = f'take {other}, or an encoder that makes tokens'
+            raise InputError(f'a latent of shape {tuple(z_shape)}', 'tokens (n,d)', remedy)
         super().__init__(LatentSpec('tokens', tuple(z_shape)), width, n_act)
         self.z_shape, self.depth, self.heads, self.n_ctx_max = tuple(z_shape), depth, heads, n_ctx_max
         self.place = nn.Parameter(.5*torch.randn(z_shape[0], width)) # as loud as the tokens that it is added to
