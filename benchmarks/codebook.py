@@ -20,7 +20,7 @@ from world_models.vq import FSQ, VectorQuantizer
 
 SHAPE = 192,8,8
 ARMS = { # name: (arguments of the quantiser, whether k-means places the codes, whether quantising begins late)
-    'vq': ({}, True, True), 'rotation': (dict(rotation=True), True, True), 'vq, 8 groups': (dict(groups=8), True, True), 'vq, 16 groups': (dict(groups=16), True, True),
+    'vq': ({}, True, True), 'rotation': (dict(rotation=True), True, True), 'vq, 8 groups': (dict(groups=8), True, True), 'vq, 16 groups': (dict(groups=16), True, True), 'vq, 32 groups': (dict(groups=32), True, True),
     'by gradient': (dict(ema=None), True, True), 'begun at once': ({}, True, False), 'no k-means': ({}, False, True), 'no revival': (dict(revive=0), True, True),
     'as published': (dict(ema=None, revive=0), False, False)} # a codebook learned by gradient from random codes
 

@@ -11,13 +11,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 p = argparse.ArgumentParser(description=__doc__)
 p.add_argument('--quick', action='store_true', help='one repeat and short rollouts; nothing is written unless --out is given')
 p.add_argument('--only', nargs='*', default=None, help='presets to measure')
-p.add_argument('--modes', nargs='*', default=['float32','bfloat16'], help='float32, bfloat16 (autocast), compiled')
+p.add_argument('--modes', nargs='*', default=['float32','bfloat16','float32+compiled','bfloat16+compiled'], help='bfloat16 is autocast; the compiled ones only where there is an aim')
 p.add_argument('--threads', type=int, default=os.cpu_count())
 p.add_argument('--repeats', type=int, default=5)
 p.add_argument('--seed', type=int, default=0)
 p.add_argument('--out', type=Path, default=None, help='results/models.json')
 args = p.parse_args()
 import torch
+import torch._inductor.config as inductor
 from world_models.core import atomic_path, manifest, set_seed
 from world_models.presets import PRESETS, costs, preset
 
@@ -52,32 +53,46 @@ def rolling(model, dtype, n):
     return roll
 
 def rate(work, repeats):
-    "How much a second: median, least, most, after one call that is not counted"
+    "How much a second: median, least, most, after two calls that are not counted"
     f,n = work
-    f()
+    f(); f()
     times = []
     for _ in range(repeats):
         start = perf_counter(); f(); times.append(perf_counter()-start)
     return [round(n/o, 2) for o in (median(times), max(times), min(times))]
 
+def compiled(model, training):
+    "The same model with its three parts compiled; frozen weights are packed once for rollouts"
+    inductor.freezing = not training
+    for part,f in ((model.encoder,'forward'),(model.dynamics,'step'),(model.decoder,'logits')):
+        if not (training and part is model.dynamics): setattr(part, f, torch.compile(getattr(part, f)))
+    return model
+
 def measure(name):
     "Rows of one preset"
     set_seed(args.seed)
-    model,frames = preset(name),20 if args.quick else 60
-    facts = costs(model, repeats=3)
+    facts,frames,rows = costs(preset(name), repeats=3),20 if args.quick else 60,[]
     print(f"{name}: {facts['parameters']/1e6:.2f} M parameters, multiply-adds a frame: encode {facts['encode_madds']/1e6:.0f} M, step {facts['step_madds']/1e6:.1f} M, decode {facts['decode_madds']/1e6:.0f} M", flush=True)
-    rows = []
-    for mode in args.modes:
-        run = torch.compile(model) if mode=='compiled' else model
-        if mode=='compiled': run.x_shape,run.quantizer = model.x_shape,model.quantizer
-        for work,make in (('train',lambda: training(run.train(), name, mode)), ('rollout',lambda: (rolling(run.eval(), mode, frames), frames))):
-            mid,low,high = rate(make(), 1 if args.quick else args.repeats)
-            aim,before = AIMS.get(name,{}).get(work,(None,None))
+    for work in ('train','rollout'):
+        aim,before = AIMS.get(name,{}).get(work,(None,None))
+        for mode in args.modes:
+            dtype,fast = mode.split('+')[0],'compiled' in mode
+            if fast and aim is None: continue
+            torch._dynamo.reset()
+            set_seed(args.seed)
+            model = preset(name).train(work=='train')
+            if fast: model = compiled(model, work=='train')
+            made = training(model, name, dtype) if work=='train' else (rolling(model, dtype, frames), frames)
+            mid,low,high = rate(made, 1 if args.quick else args.repeats)
             rows.append(dict(preset=name, work=work, mode=mode, value=mid, slowest=low, fastest=high, unit='clips/s' if work=='train' else 'frames/s', aim=aim, before=before,
                 met=aim is None or mid>=aim, threads=args.threads, **{k:facts[k] for k in ('parameters','encode_madds','step_madds','decode_madds')}))
-            print(f"  {work:8} {mode:9} {mid:8.1f} {rows[-1]['unit']}"+(f", aim {aim}, before {before}: {'met' if mid>=aim else 'NOT MET'}" if aim else ''), flush=True)
+            print(f"  {work:8} {mode:18} {mid:8.1f} {rows[-1]['unit']}"+(f", aim {aim}, before {before}: {'met' if mid>=aim else 'not met'}" if aim else ''), flush=True)
     return rows
 
+def best(rows):
+    "The fastest mode of each work for which there is an aim"
+    pairs = {(r['preset'],r['work']) for r in rows if r['aim']}
+    return [max((r for r in rows if (r['preset'],r['work'])==p), key=lambda r: r['value']) for p in sorted(pairs)]
 
 if __name__=='__main__':
     torch.set_num_threads(args.threads)
@@ -87,4 +102,5 @@ if __name__=='__main__':
     out = args.out or (None if args.quick or args.only else Path(__file__).parent/'results'/'models.json')
     if out:
         with atomic_path(out) as f: f.write_text(json.dumps(dict(rows=rows, manifest=facts), indent=1)+'\n')
-    print(f"{sum(r['met'] for r in rows if r['aim'])} of {sum(bool(r['aim']) for r in rows)} aims met"+(f', written to {out}' if out else ', not written'))
+    for r in best(rows): print(f"{r['preset']} {r['work']}: {r['value']} {r['unit']} at best, {r['mode']}; aim {r['aim']}, {'met' if r['met'] else 'NOT MET'}")
+    print(f"{sum(r['met'] for r in best(rows))} of {len(best(rows))} aims met"+(f', written to {out}' if out else ', not written'))

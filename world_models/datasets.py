@@ -22,7 +22,7 @@ from .core import InputError
 from .rendering import check_size, render
 from .shards import AGAIN, check_settings, make_shard, make_shards, open_shard, plain, save_shard, shard_path
 from .episodes import TRUTH, whole
-from .simulation import Episodes, simulate
+from .simulation import WORLDS, Episodes, simulate
 from .videos import VideoInfo, VideoSet, common_size, find_videos, read_clip, video_info, write_video
 
 # %% ../nbs/03_datasets.ipynb #ds-all
@@ -122,9 +122,10 @@ def plan_episodes(
 ) -> dict: # ready for JSON
     "State everything that decides what lies in the shards"
     if not (whole(n,1) and whole(shard_size,1)): raise InputError(f'{n=}, {shard_size=}', 'at least one of each', 'ask for more')
-    return plain(dict(world=world, n=n, n_frames=n_frames, fps=fps, size=size, channels=channels, seed=seed, shard_size=shard_size, **overrides))
+    law = WORLDS[world].version if world in WORLDS else None
+    return plain(dict(world=world, law=law, n=n, n_frames=n_frames, fps=fps, size=size, channels=channels, seed=seed, shard_size=shard_size, **overrides))
 
-_DRAWING = 'size','channels','shard_size' # of a plan, what `simulate` does not need
+_DRAWING = 'law','size','channels','shard_size' # of a plan, what `simulate` does not need
 
 def pack_truth(
     ep, # `Episodes`

@@ -124,6 +124,7 @@ class World:
     limits:dict # parameter -> (low, high) that the physics can bear
     units:dict # parameter -> unit
     pair:tuple=() # two parameters of which a combination can be held out
+    version:int=1 # raised when its law or a range changes, so that nobody mixes old clips with new
 
     @property
     def doc(self): # one sentence
