@@ -147,6 +147,7 @@ def write_folder(
         for i in track(range(len(source)), desc=f'write {kind}', progress=progress): put(tmp, i, source.frames(i), source.fps, crf)
         if ep is not None: write_truth(tmp/'truth.npz', ep, source)
 
+# %% ../nbs/03d_conversion.ipynb #con-array
 def write_array(
     path, # a new file, `.npy`
     source, # any source of frames in bytes

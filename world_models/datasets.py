@@ -123,7 +123,7 @@ def plan_episodes(
     "State everything that decides what lies in the shards"
     if not (whole(n,1) and whole(shard_size,1)): raise InputError(f'{n=}, {shard_size=}', 'at least one of each', 'ask for more')
     law = WORLDS[world].version if world in WORLDS else None
-    return plain(dict(world=world, law=law, n=n, n_frames=n_frames, fps=fps, size=size, channels=channels, seed=seed, shard_size=shard_size, **overrides))
+    return plain(dict(world=world, law=law, n=n, n_frames=n_frames, fps=fps, size=size, channels=channels, seed=seed, shard_size=shard_size) | overrides)
 
 _DRAWING = 'law','size','channels','shard_size' # of a plan, what `simulate` does not need
 

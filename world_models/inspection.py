@@ -64,6 +64,7 @@ def _packed(f):
     "Bytes that the frames take in a shard; 0 where there are none"
     with open_shard(f) as h: return h['frames'].id.get_storage_size() if 'frames' in h else 0
 
+# %% ../nbs/03e_inspection.ipynb #ins-good
 def open_good(
     files:list, # shards, all there is of one set
     deep:bool=False, # unpack every clip?
@@ -105,7 +106,7 @@ def describe_episodes(
 ) -> list: # pairs of a word and what there is to say
     "Describe episodes and their truth"
     packed,size = sum(map(_packed, source.files)),sum(map(os.path.getsize, source.files))
-    known = 'world','n','n_frames','fps','size','channels','seed','shard_size','videos'
+    known = 'world','law','n','n_frames','fps','size','channels','seed','shard_size','videos'
     more = ', '.join(f'{k}={v}' for k,v in source.settings.items() if k not in known)
     rows = [('world', source.world), ('clips', _seconds(source)), ('seed', f"{source.seed}{more and f', {more}'}")]
     if packed:

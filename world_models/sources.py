@@ -137,6 +137,7 @@ def _picture(path, flag):
             'make it again, or take its clip out of the folder')
     return im[...,None] if im.ndim==2 else im[...,::-1]
 
+# %% ../nbs/03b_sources.ipynb #src-images
 class ImageSet(Clips):
     "Pictures in folders, one folder a clip"
     def __init__(self,
