@@ -8,7 +8,7 @@ Docs: https://world-models.github.io/world_models/presets.html.md"""
 __all__ = ['PRESETS', 'assemble', 'Preset', 'preset', 'costs']
 
 # %% ../nbs/09a_presets.ipynb #pre-imports
-import inspect, warnings
+import inspect, math, warnings
 from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
@@ -54,13 +54,17 @@ def _two_layers(cls):
     def make(z_shape, n_act=0, width=512, n_layers=2): return cls(z_shape, width=width, n_layers=n_layers, n_act=n_act)
     return make
 
+def _codes(z_shape, kind):
+    width = dict(vector=z_shape[0], map=z_shape[0], tokens=z_shape[-1])[kind]
+    return VectorQuantizer(z_shape, kind=kind, groups=math.gcd(32, width))
+
 def _conv_gru(z_shape, n_act=0, width=192, n_layers=2): return ConvGRUDynamics(z_shape, width=width, n_layers=n_layers, n_act=n_act)
 
 PRESETS = dict(
     video_gru=Preset('a vector a frame, GRU', VectorEncoder, _two_layers(GRUDynamics)),
     video_lstm=Preset('a vector a frame, LSTM', VectorEncoder, _two_layers(LSTMDynamics)),
     video_transformer=Preset('a vector a frame, causal Transformer', VectorEncoder, TransformerDynamics),
-    vq_convgru=Preset('a map of codes, convolutional GRU', MapEncoder, _conv_gru, VectorQuantizer),
+    vq_convgru=Preset('a map of codes, convolutional GRU', MapEncoder, _conv_gru, _codes),
     latent_resconv=Preset('a small map, residual convolution', ConvEncoder, ResConvDynamics, decoder=ConvDecoder),
     rssm=Preset('a vector a frame, recurrent state with dice', VectorEncoder, RSSM))
 
