@@ -9,7 +9,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import cv2
+import av, cv2
 import numpy as np
 import torch
 from world_models.core import atomic_path, manifest
@@ -92,6 +92,13 @@ def in_memory(args, ds, colour):
         yield row(f'14 frames from {name} as floats, {colour}', 2000, 32*k, lambda: [b[i] for i in range(k)], args, batch=32, processes=1, threads=torch.get_num_threads(),
             bytes_written_per_clip=4*14*int(np.prod(ds.frame_shape)))
 
+def frames_of(path):
+    "All frames of a film, decoded on one thread and left as they are"
+    with av.open(str(path)) as film:
+        stream = film.streams.video[0]
+        stream.codec_context.thread_count = 1
+        yield from film.decode(stream)
+
 def from_films(args, root):
     "Random clips out of H.264 films of 256 px and 60 frames, resized to 64"
     n = 8 if args.quick else 64
@@ -103,11 +110,13 @@ def from_films(args, root):
     for n_frames in (16,60):
         w = Windows(VideoSet(infos, 64, 3), 4, n_frames-4)
         rows = np.random.default_rng(args.seed).integers(len(w), size=(2 if args.quick else 8,32))
+        whole = n_frames==60 and seconds(lambda: [sum(1 for _ in frames_of(i.path)) for i in infos[:32]], args.repeats)[0]
         opened = seconds(lambda: [read_clip(infos[i].path, s, n_frames, 64, 3, infos[i]) for i,s in w.index[rows[0]]], args.repeats)[0]
         for threads in (1,2):
             store = Direct(w, threads=threads)
             yield row(f'{n_frames} of 60 frames from films, threads {threads}', 222, rows.size, lambda: [store.batch(o) for o in rows], args, before=74, batch=32,
-                processes=1, threads=threads, frames=n_frames, film_bytes=round(size), films=len(infos), opened_each_time=round(32/opened))
+                processes=1, threads=threads, frames=n_frames, film_bytes=round(size), films=len(infos), opened_each_time=round(32/opened),
+                **dict(bound='FFmpeg decoding H.264, without shrinking', decoding_alone=round(min(32,len(infos))/whole)) if whole else {})
 
 def table(path):
     "The rows of a result as Markdown"
