@@ -82,7 +82,6 @@ class ForetellCB(Callback):
 
 # %% ../nbs/10_training.ipynb #tr-opt
 adamw = partial(OptimWrapper, opt=partial(torch.optim.AdamW, betas=(.9,.99)))
-
 def one_cycle(
     lr:float, # highest learning rate
     warm:float=.1, # part of the run that warms up
@@ -106,9 +105,7 @@ class ClipBank:
         self.actions = clips.new_zeros(clips.shape[0], clips.shape[1]-1, 0) if actions is None else actions
         self.epoch = 0
         if clips.shape[1]<length: raise InputError(f'clips of {clips.shape[1]} frames', f'at least {length}', 'make longer clips or foretell fewer frames')
-
     def __len__(self): return self.n_batches
-
     def __getitem__(self, i):
         rng = np.random.default_rng([self.seed, self.epoch, i])
         item = torch.from_numpy(rng.integers(len(self.clips), size=(self.bs,1)))
@@ -235,13 +232,14 @@ class Autoencoder(nn.Module):
         jitter:float=.05, # noise on the latents in training; they have deviation 1
     ):
         super().__init__()
-        self.encoder, self.decoder, self.jitter = model.encoder, model.decoder, jitter
+        self.encoder, self.quantizer, self.decoder, self.jitter, self.loss = model.encoder, model.quantizer, model.decoder, jitter, 0.
     def forward(self,
         x:Tensor, # frames `(b,t,c,h,w)` in [0,1]
     ) -> Tensor: # logits `(b,t,c,h,w)`
-        "Encode, jitter, draw"
+        "Encode, jitter or quantise, draw"
         z = self.encoder(x)
-        if self.training: z = z + self.jitter*torch.randn_like(z)
+        if self.quantizer is not None: z,_,self.loss = self.quantizer(z)
+        elif self.training: z = z + self.jitter*torch.randn_like(z)
         return self.decoder.logits(z)
 
 # %% ../nbs/10_training.ipynb #tr-ae-fit
@@ -277,7 +275,9 @@ def fit_autoencoder(
         x = x.float()/255
         return x, x, foreground_weight(x, background, k)
     banks = [ClipBank(c, 1, bs, n, make, seed=s) for c,n,s in ((train,max(steps//10,1),seed), (valid,4,seed+1))]
-    return _train(Autoencoder(model), reconstruction_loss, *banks, lr, seed, [], 'learning to draw    ', file, progress, device)
+    both = Autoencoder(model)
+    def loss(*o): return reconstruction_loss(*o) + both.loss
+    return _train(both, loss, *banks, lr, seed, [], 'learning to draw    ', file, progress, device)
 
 # %% ../nbs/10_training.ipynb #tr-encode
 @torch.no_grad()
@@ -290,12 +290,11 @@ def encode_clips(
     progress:bool=False, # show a bar
 ) -> Tensor: # standardised latents `(n,t,*shape)`, half precision, on the CPU
     "Encode a whole dataset, once"
-    model.eval()
-    device = model.z_mean.device
+    device = model.eval().z_mean.device
     if measure:
         some = clips[::max(len(clips)//128,1)].to(device)
         z = torch.cat([model.encoder(c.float()/255) for c in some.split(bs)])
-        axes = [i for i in range(z.ndim) if i!=2]
+        axes = [i for i,o in enumerate(model.z_mean.shape) if o==1]
         model.z_mean.copy_(z.mean(axes, keepdim=True)); model.z_std.copy_(z.std(axes, keepdim=True).clamp(min=1e-3))
     out = torch.empty(*clips.shape[:2], *model.spec.shape, dtype=torch.half)
     for i in track(range(0,len(clips),bs), desc, progress=progress):
@@ -328,7 +327,8 @@ def fit_dynamics(
     with torch.no_grad(): z_background = model.encode(background[None,None].to(model.z_mean.device))[0,0].cpu()
     def make(z, a):
         z = z.float()
-        return (z[:,:n_ctx],a), z[:,n_ctx:], latent_weight(z[:,n_ctx-1:], z_background, k)
+        w = latent_weight(z[:,n_ctx-1:], z_background, k) if model.spec.kind=='map' else torch.ones_like(z[:,n_ctx:])
+        return (z[:,:n_ctx],a), z[:,n_ctx:], w
     lengths = tuple(min(l, train.shape[1]-n_ctx) for l in lengths)
     banks = [ClipBank(c, n_ctx+lengths[-1], bs, n, make, a, seed=s)
         for c,a,n,s in ((train,actions[0],max(steps//10,1),seed), (valid,actions[1],4,seed+1))]
