@@ -9,7 +9,8 @@ from time import perf_counter
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 from world_models.codebooks import CodeUse
-from world_models.core import as_frames, atomic_path, manifest, set_seed
+from world_models.core import as_frames, manifest, set_seed
+from world_models.storage import atomic_path
 from world_models.decoders import ConvDecoder
 from world_models.encoders import MapEncoder
 from world_models.generation import COUNTS

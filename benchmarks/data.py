@@ -12,7 +12,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import av, cv2
 import numpy as np
 import torch
-from world_models.core import atomic_path, manifest
+from world_models.core import manifest
+from world_models.storage import atomic_path
 from world_models.datasets import VideoSet, Windows, find_videos, read_clip, write_episodes, write_video
 from world_models.loading import Batches, Direct, Resident
 from world_models.rendering import render

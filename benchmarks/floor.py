@@ -10,7 +10,8 @@ from time import perf_counter
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import torch
-from world_models.core import as_frames, atomic_path, manifest
+from world_models.core import as_frames, manifest
+from world_models.storage import atomic_path
 from world_models.detection import Detector, match, true_discs
 from world_models.rendering import render
 from world_models.simulation import WORLDS, simulate

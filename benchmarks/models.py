@@ -19,7 +19,8 @@ p.add_argument('--out', type=Path, default=None, help='results/models.json')
 args = p.parse_args()
 import torch
 import torch._inductor.config as inductor
-from world_models.core import atomic_path, manifest, set_seed
+from world_models.core import manifest, set_seed
+from world_models.storage import atomic_path
 from world_models.presets import PRESETS, assemble, costs, preset
 from world_models.vq import VectorQuantizer
 

@@ -4,7 +4,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 from PIL import Image
-from world_models.core import atomic_path
+from world_models.storage import atomic_path
 from world_models.rendering import render
 from world_models.simulation import WORLDS, simulate
 

@@ -4,7 +4,8 @@ os.environ.update({f'{o}_NUM_THREADS':'1' for o in ('OMP','OPENBLAS','MKL')})
 from pathlib import Path
 from time import process_time
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from world_models.core import atomic_path, manifest, track
+from world_models.core import manifest, track
+from world_models.storage import atomic_path
 from world_models.rendering import render
 from world_models.simulation import WORLDS, simulate
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from zipfile import BadZipFile
 import cv2
 import numpy as np
-from .core import InputError, atomic_path, command, track
+from .core import InputError, command, track
+from .storage import atomic_path
 from .datasets import EpisodeSet, VideoSet, import_videos, pack_truth, write_shards, write_video
 from .episodes import TRUTH, Episodes
 from .sources import OPTIONS, Clips, kind_of, load_numbers, open_source

@@ -17,7 +17,8 @@ from base64 import b64encode
 from contextlib import contextmanager
 from pathlib import Path
 from . import __version__
-from .core import InputError, atomic_path, command, manifest, peak_rss_mb, pick_device, set_seed
+from .core import InputError, command, manifest, peak_rss_mb, pick_device, set_seed
+from .storage import atomic_path
 
 # %% ../nbs/20_demo.ipynb #demo-plan
 N_CTX, HORIZON = 4, 26

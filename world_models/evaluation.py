@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 from torch import Tensor
-from .core import InputError, as_frames, atomic_path, track
+from .core import InputError, as_frames, track
+from .storage import atomic_path
 from .detection import constant_velocity, match, observe, squared_error
 from .rendering import render
 

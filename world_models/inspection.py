@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 import cv2
 import numpy as np
-from .core import InputError, atomic_path, command, frame_sheet
+from .core import InputError, command, frame_sheet
+from .storage import atomic_path
 from .datasets import EpisodeSet, Split, VideoSet, find_videos, split_clips, video_info
 from .shards import open_shard
 from .sources import kind_of, open_source

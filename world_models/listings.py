@@ -13,7 +13,8 @@ __all__ = ['read_table', 'KineticsSet', 'LatentSet', 'save_latents', 'open_laten
 import csv, json, math, re
 from pathlib import Path
 import numpy as np
-from .core import InputError, LatentSpec, atomic_path, track
+from .core import InputError, LatentSpec, track
+from .storage import atomic_path
 from .datasets import VideoSet, video_info
 from .sources import Clips, check_size, load_numbers, tell_skipped
 

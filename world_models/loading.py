@@ -18,7 +18,8 @@ import av, torch
 from h5py import h5d, h5p, h5s
 import numpy as np
 from av.video.reformatter import VideoReformatter
-from .core import InputError, atomic_path, pick_device, track
+from .core import InputError, free_memory, pick_device, track
+from .storage import atomic_path
 from .datasets import EpisodeSet, VideoSet, Windows, read_clip, split_clips
 from .shards import open_shard
 
@@ -221,11 +222,7 @@ def free_bytes(
     device = pick_device(device or 'cpu')
     if device.type=='cuda': return torch.cuda.mem_get_info(device)[0]
     if device.type=='mps': return torch.mps.recommended_max_memory()-torch.mps.driver_allocated_memory()
-    try: free = next(int(l.split()[1])*1024 for l in open('/proc/meminfo') if l.startswith('MemAvailable'))
-    except (OSError, StopIteration): free = os.sysconf('SC_PAGE_SIZE')*os.sysconf('SC_PHYS_PAGES')//2
-    try: cap,used = (int(Path(f'/sys/fs/cgroup/memory.{o}').read_text()) for o in ('max','current'))
-    except (OSError, ValueError): return free
-    return min(free, cap-used)
+    return free_memory()
 
 def open_store(
     windows:Windows, # which windows there are

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from .core import InputError, atomic_path, to_images
+from .core import InputError, to_images
+from .storage import atomic_path
 from .datasets import write_video
 from .world_model import WorldModel
 

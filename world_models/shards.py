@@ -11,7 +11,7 @@ __all__ = ['SCHEMA', 'SCHEMA_VERSION', 'AGAIN', 'save_shard', 'open_shard', 'che
            'shard_path', 'make_shard', 'make_shards']
 
 # %% ../nbs/02b_shards.ipynb #sh-imports
-import copyreg, json, os, signal
+import json, os, signal
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -22,7 +22,8 @@ from pathlib import Path
 from threading import Thread
 import h5py, hdf5plugin
 import numpy as np
-from .core import InputError, atomic_path, track
+from .core import InputError, track
+from .storage import atomic_path
 
 # %% ../nbs/02b_shards.ipynb #sh-save
 SCHEMA,SCHEMA_VERSION = 'world_models.episodes',1
@@ -76,13 +77,6 @@ def check_settings(
     if diff: raise InputError(f'{path} was made with {was}', now, 'choose another folder, or delete this one')
 
 # %% ../nbs/02b_shards.ipynb #sh-spread
-def _error(line):
-    "An `InputError` from its line"
-    e = InputError.__new__(InputError, line)
-    e.line = line
-    return e
-copyreg.pickle(InputError, lambda e: (_error, (e.line,))) # so that it travels between processes
-
 def _hired():
     "Leave Ctrl-C to the employer, and go when the employer is gone"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -125,7 +119,8 @@ def finish(
         for _ in track(results, desc=desc, total=n, initial=n-len(todo), progress=progress): pass
     except InputError as e:
         done = sum(map(there, range(n)))
-        raise _error(f'{done} of {n} shards are whole, but {e}' if done else str(e)) from None
+        e.line = f'{done} of {n} shards are whole, but {e.line}' if done else e.line
+        raise
 
 # %% ../nbs/02b_shards.ipynb #sh-make
 def plain(

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn, Tensor
-from .core import InputError, atomic_path, show_frames, track
+from .core import InputError, show_frames, track
+from .storage import atomic_path
 from .datasets import Windows, split_clips
 from .loading import Batches, open_store, to_unit
 from .losses import foreground_weight, latent_loss, latent_weight, reconstruction_loss

@@ -17,7 +17,8 @@ from itertools import islice
 from pathlib import Path
 import av, cv2
 import numpy as np
-from .core import InputError, atomic_path, to_images, track
+from .core import InputError, to_images, track
+from .storage import atomic_path
 
 # %% ../nbs/02a_videos.ipynb #vid-video-write
 def write_video(

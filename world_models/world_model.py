@@ -18,7 +18,8 @@ from fastcore.basics import patch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn, Tensor
-from .core import InputError, atomic_path, check_frames
+from .core import InputError, check_frames
+from .storage import atomic_path
 from .decoders import ConvDecoder
 from .deep_decoders import MapDecoder, TokenDecoder, VectorDecoder
 from .dynamics import ConvGRUDynamics, ResConvDynamics
