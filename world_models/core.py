@@ -12,7 +12,7 @@ __all__ = ['as_frames', 'to_images', 'LatentSpec', 'check_frames', 'check_number
            'track', 'peak_rss_mb', 'manifest', 'InputError', 'command', 'printable']
 
 # %% ../nbs/00_core.ipynb #core-imports
-import hashlib, io, json, os, platform, random, subprocess, sys, time
+import hashlib, io, json, math, os, platform, random, subprocess, sys, time
 from base64 import b64encode
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -213,12 +213,15 @@ def show_video(
     "Show films as moving pictures, side by side, all in step"
     from IPython.display import HTML
     from PIL import Image
+    check_numbers(above=0, most=1000, fps=fps)
     if not isinstance(films, dict): films = {'': films}
     out = ''
     for label,x in films.items():
         buf = io.BytesIO()
-        ims = [Image.fromarray(f[...,0] if f.shape[-1]==1 else f) for f in to_images(x)]
-        ims[0].save(buf, 'gif', save_all=True, append_images=ims[1:], duration=round(1000/fps), loop=0)
+        x = to_images(x)[::max(1, math.ceil(fps/50))] # no browser shows more
+        ends = np.round(100*max(1, math.ceil(fps/50))/fps*np.arange(1, len(x)+1)) # a GIF counts in hundredths of a second
+        ims = [Image.fromarray(f[...,0] if f.shape[-1]==1 else f) for f in x]
+        ims[0].save(buf, 'gif', save_all=True, append_images=ims[1:], duration=[int(10*o) for o in np.diff(ends, prepend=0)], loop=0)
         out += _html('gif', buf.getvalue(), ims[0].width*scale, label)
     return HTML(out)
 
@@ -244,11 +247,16 @@ def peak_rss_mb() -> float: # megabytes of 10⁶ bytes; `nan` where the system d
     return peak*(1 if sys.platform=='darwin' else 1024)/1e6
 
 # %% ../nbs/00_core.ipynb #core-manifest
-def _commit():
-    root = Path(sys.modules['world_models'].__file__).resolve().parents[1] if 'world_models' in sys.modules else None
-    if root is None or not (root/'.git').exists(): return None
-    try: return subprocess.run(['git','describe','--always','--dirty','--abbrev=40','--exclude=*'], cwd=root, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+def _git(*args):
+    "What git says in the checkout of this library; `None` where there is none"
+    root = Path(__file__).resolve().parents[1] if '__file__' in globals() else Path.cwd().parent
+    if not (root/'.git').exists(): return None
+    try: return subprocess.run(['git',*args], cwd=root, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
     except (OSError, subprocess.SubprocessError): return None
+
+def _commit():
+    changed = _git('status','--porcelain','--untracked-files=no','--','.',':!benchmarks/results',':!nbs/images')
+    return None if (commit := _git('rev-parse','HEAD')) is None else commit+('-dirty' if changed else '')
 
 def _cpu():
     try: return next(l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name'))

@@ -6,7 +6,7 @@ Docs: https://world-models.github.io/world_models/storage.html.md"""
 
 # %% auto #0
 __all__ = ['MARK', 'temp_path', 'is_temp', 'sweep', 'atomic_path', 'atomic_folder', 'locked', 'read_json', 'write_json', 'claim',
-           'remove_own', 'refuse_overwrite', 'digest']
+           'remove_own', 'refuse_overwrite', 'digest', 'check_result', 'save_result', 'read_result']
 
 # %% ../nbs/00_storage.ipynb #sto-imports
 import hashlib, json, os, re, secrets, shutil
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 try: import fcntl
 except ImportError: fcntl = None # no locks on Windows
-from .commands import InputError, printable
+from .core import InputError, manifest
 
 # %% ../nbs/00_storage.ipynb #sto-temp
 def _mark(name, token): return hashlib.sha256(f'{name}|{token}'.encode('utf8','surrogateescape')).hexdigest()[:8]
@@ -193,3 +193,29 @@ def digest(
     for o in files:
         with open(o, 'rb') as f: h.update(hashlib.file_digest(f, 'blake2b').digest())
     return h.hexdigest()
+
+# %% ../nbs/00_storage.ipynb #sto-result
+def _results(): return next((p/'benchmarks'/'results' for p in (Path(__file__).resolve() if '__file__' in globals() else Path.cwd()/'x').parents if (p/'benchmarks'/'results').is_dir()), Path('benchmarks/results'))
+
+def check_result(
+    path, # where a result will be written
+) -> None:
+    "Refuse, before the work, a result that could not be traced to a commit"
+    commit = manifest(None)['commit']
+    if Path(path).resolve().parent==_results().resolve() and (commit is None or commit.endswith('-dirty')):
+        raise InputError(f'commit {commit}', 'a checkout without changes, for a file in benchmarks/results', 'commit first, or give another --out')
+
+def save_result(
+    path, # file to write
+    about:dict, # see `manifest`
+    **rows, # what was measured, by name
+) -> None:
+    "Write what was measured with its circumstances"
+    check_result(path)
+    write_json(path, rows|dict(manifest=about))
+
+def read_result(
+    name:str, # name of a file in `benchmarks/results`, without its suffix
+) -> dict: # what was measured, and its `manifest`
+    "Read a stored result; without it there is nothing to say"
+    return read_json(_results()/f'{name}.json', 'a stored result', f'run benchmarks/{name}.py')
