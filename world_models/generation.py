@@ -14,12 +14,14 @@ __all__ = ['COUNTS', 'FILMS', 'plan_world', 'rehearse', 'film_path', 'write_film
 import os, time
 from functools import partial
 from pathlib import Path
+import numpy as np
 from fastcore.meta import delegates
-from .core import InputError, command
+from .core import InputError, check_numbers, command, need_memory, printable
+from .storage import claim, digest, locked, sweep
 from .datasets import EpisodeSet, pack_truth, plan_episodes, simulate_shard, write_episodes
 from .episodes import Episodes, nearest
 from .rendering import render
-from .shards import check_settings, finish, save_shard
+from .shards import check_settings, finish, open_shard, save_shard, verify_shard
 from .simulation import WORLDS
 from .videos import write_video
 
@@ -42,7 +44,9 @@ def plan_world(
     if world not in WORLDS: raise InputError(f'world {world!r}', 'all, or one of '+', '.join(WORLDS), nearest(world, ['all',*WORLDS]))
     usual = (128,60,30,3) if video else (*COUNTS.get(world,(1000,30)),15,1)
     n,n_frames,fps,channels = (u if o is None else o for o,u in zip((n,n_frames,fps,channels), usual))
+    check_numbers(least=1, whole=True, n_frames=n_frames, size=size, channels=channels)
     shard = 16 if video else min(500, max(1, 2**26//max(1, n_frames*size*size*channels)))
+    check_numbers(least=1, most=100_000*shard, whole=True, n=n) # names of shards have five digits
     return plan_episodes(world, n=n, n_frames=n_frames, fps=fps, size=size, channels=channels, shard_size=shard, **kwargs)
 
 # %% ../nbs/03a_generation.ipynb #gen-rehearse
@@ -50,9 +54,8 @@ def rehearse(
     plan:dict, # see `plan_world`
 ): # the first clip, `(1,t,h,w,c)` `uint8`
     "Make one clip, to find out what is wrong before anything is written"
-    try: return render(simulate_shard(plan, 0, 0, 1), size=plan['size'], channels=plan['channels'])
-    except MemoryError:
-        raise InputError(f"a clip of {plan['n_frames']} frames of {plan['size']}×{plan['size']} pixels", 'one that fits into memory', 'ask for fewer or smaller frames') from None
+    need_memory(2*plan['n_frames']*plan['size']**2*plan['channels'], f"a clip of {plan['n_frames']:,} frames of {plan['size']}×{plan['size']} pixels")
+    return render(simulate_shard(plan, 0, 0, 1), size=plan['size'], channels=plan['channels'])
 
 # %% ../nbs/03a_generation.ipynb #gen-films
 def film_path(
@@ -66,24 +69,32 @@ def film_path(
 def _truth_path(folder, k): return Path(folder)/f'truth-{k:05d}.h5'
 def _clips(plan, k): return range(k*plan['shard_size'], min(plan['n'], (k+1)*plan['shard_size']))
 def _filmed(folder, plan, k):
-    "Are the films of shard `k` and their truth there?"
-    return _truth_path(folder,k).exists() and all(film_path(folder,plan,i).exists() for i in _clips(plan,k))
+    "Are the videos of shard `k` and their truth there, and are they those that were made?"
+    truth,paths = _truth_path(folder,k),[film_path(folder,plan,i) for i in _clips(plan,k)]
+    if not truth.exists(): return False
+    verify_shard(truth)
+    with open_shard(truth) as f: made = [bytes(o).hex() for o in f['digest'][:]]
+    for p,was in zip(paths, made):
+        if p.exists() and digest([p])!=was: raise InputError(f'{p}, which is not the video that was made', 'the videos of this set', 'delete it, and run the command again')
+    return all(p.exists() for p in paths)
 
 def write_film_shard(
     folder, # where films lie
     plan:dict, # see `plan_world`
     k:int, # number of the truth file
 ) -> None:
-    "Make the films of shard `k` that are missing, and first their truth"
+    "Make the videos of shard `k` that are missing, and then their truth"
+    claim(folder, 'wm-simulate')
     truth,clips = _truth_path(folder,k), _clips(plan,k)
+    if known := truth.exists(): check_settings(truth, plan)
     ep = simulate_shard(plan, k, clips.start, clips.stop)
-    if truth.exists(): check_settings(truth, plan)
-    else:
-        for i in clips: film_path(folder,plan,i).unlink(missing_ok=True)
-        arrays,about = pack_truth(ep, clips.start)
-        save_shard(truth, arrays, plan, shard=k, **about)
     for j,path in enumerate(film_path(folder,plan,i) for i in clips):
-        if not path.exists(): write_video(path, render(ep[j], size=plan['size'], channels=plan['channels'], white=True)[0], fps=plan['fps'])
+        if known and path.exists(): continue
+        write_video(path, render(ep[j], size=plan['size'], channels=plan['channels'], white=True)[0], fps=plan['fps'])
+    if known: return
+    arrays,about = pack_truth(ep, clips.start)
+    made = [bytes.fromhex(digest([film_path(folder,plan,i)])) for i in clips]
+    save_shard(truth, arrays|dict(digest=np.frombuffer(b''.join(made), np.uint8).reshape(len(clips),-1)), plan, shard=k, **about)
 
 # %% ../nbs/03a_generation.ipynb #gen-write-films
 @delegates(plan_world)
@@ -97,12 +108,12 @@ def write_films(
 ) -> list: # the films
     "Simulate, draw and film clips; run again, it goes on where it stopped"
     folder,plan = Path(folder),plan_world(world, **kwargs|dict(video=True))
-    truth,films = sorted(folder.glob('truth-*.h5')), sorted(folder.glob(f'{world}-*.mp4'))
-    if films and not truth: raise InputError(f'{films[0]}, a film without truth', 'a folder of films from here', 'choose another folder')
-    for p in truth: check_settings(p, plan)
-    for p in folder.glob('.*.tmp.*'): p.unlink()
     shards = -(-plan['n']//plan['shard_size'])
-    finish(partial(write_film_shard, folder, plan), shards, partial(_filmed, folder, plan), f'film {world}', progress, workers, scheduler)
+    with locked(folder):
+        claim(folder, 'wm-simulate') # refuses a folder of somebody else before anything is read
+        for p in sorted(folder.glob('truth-*.h5')): check_settings(p, plan)
+        try: finish(partial(write_film_shard, folder, plan), shards, partial(_filmed, folder, plan), f'film {world}', progress, workers, scheduler)
+        finally: sweep(folder)
     return [film_path(folder, plan, i) for i in range(plan['n'])]
 
 def open_truth(
@@ -147,12 +158,12 @@ def make_worlds(
     names = list(FILMS if video else COUNTS) if world=='all' else [world]
     plans = [plan_world(o, video, **kwargs) for o in names]
     if Path(out).is_file(): raise InputError(f'{out}, which is a file', 'a folder', 'choose another --out')
-    if workers<1: raise InputError(f'{workers=}', 'a whole number, 1 or more', 'change it')
+    check_numbers(least=1, whole=True, workers=workers)
     for plan in plans: rehearse(plan)
     rows = []
     for name,plan in zip(names, plans):
         rows.append(make_set(Path(out)/name if world=='all' else out, plan, video, workers, progress))
-        if progress and rows[-1]['kept']: print(f"{name}: {rows[-1]['kept']} of {plan['n']} clips were there")
+        if progress and rows[-1]['kept']: print(printable(f"{name}: {rows[-1]['kept']} of {plan['n']} clips were there"))
     return rows
 
 def summary(
@@ -160,7 +171,7 @@ def summary(
 ) -> str: # a table
     "Lay out what was made"
     head = f"{'world':18}{'clips':>8}{'frames':>8}{'seconds':>9}{'clips/s':>9}{'MB':>9}  folder"
-    lines = [f"{r['world']:18}{r['clips']:8,}{r['frames']:8}{r['seconds']:9.1f}{f'{rate:,.0f}' if (rate := r['rate']) else '-':>9}{r['mb']:9.1f}  {r['folder']}" for r in rows]
+    lines = [f"{r['world']:18}{r['clips']:8,}{r['frames']:8}{r['seconds']:9.1f}{f'{rate:,.0f}' if (rate := r['rate']) else '-':>9}{r['mb']:9.1f}  {printable(r['folder'])}" for r in rows]
     total = f"{'all':18}{sum(r['clips'] for r in rows):8,}{'':8}{sum(r['seconds'] for r in rows):9.1f}{'':9}{sum(r['mb'] for r in rows):9.1f}"
     return '\n'.join([head, *lines, *[total][:len(rows)-1]])
 
@@ -215,4 +226,4 @@ def wm_simulate(
     said = read_params(params) | ({'ood':True} if ood else {}) | ({'combo':combo} if combo else {})
     if workers is None: workers = len(os.sched_getaffinity(0)) if hasattr(os,'sched_getaffinity') else os.cpu_count() or 1
     rows = make_worlds(out, world, video, workers, progress=True, n=n, n_frames=frames, fps=fps, size=size, channels=channels, seed=seed, **said)
-    print(f'\n{summary(rows)}\n\nLook at them: wm-inspect {out}')
+    print(f'\n{summary(rows)}\n\nLook at them: wm-inspect {printable(out)}')
