@@ -1,5 +1,5 @@
 "Runs `wm-demo` in a process forked from one that has torch loaded already, with a tiny plan, and with a power cut where asked"
-import multiprocessing, os, re, resource, runpy, shutil, signal, sys
+import multiprocessing, os, re, resource, runpy, signal, sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -59,18 +59,18 @@ def cut_power(when, name, at=1):
     or be told by `interrupt` (Ctrl-C) to stop before that file is in its place"""
     def die(): signal.raise_signal(signal.SIGINT if when=='interrupt' else signal.SIGKILL) # to this thread, so that it is heard at once
     signal.signal(signal.SIGINT, signal.default_int_handler) # a shell's background jobs are born deaf to it
-    put,remove,seen = os.replace,shutil.rmtree,[]
+    put,remove,seen = os.replace,os.unlink,[]
     def replace(src, dst, **kw):
         hit = re.fullmatch(name, Path(dst).name) is not None
         if hit: seen.append(dst)
         if hit and len(seen)==at and when in ('before','interrupt'): die()
         put(src, dst, **kw)
         if hit and len(seen)==at and when=='after': die()
-    def rmtree(path, *args, **kw):
-        if when!='removing' or Path(path).name!=name: return remove(path, *args, **kw)
-        for p in sorted(Path(path).rglob('*.*'))[1::2]: p.unlink()
-        die()
-    os.replace,shutil.rmtree = replace,rmtree
+    def unlink(path, **kw):
+        if when=='removing' and name in Path(path).parts: seen.append(path)
+        if when=='removing' and len(seen)==2: die()
+        remove(path, **kw)
+    os.replace,os.unlink = replace,unlink
 
 def _demo(argv, cwd, job, cut, fsize):
     os.chdir(cwd)

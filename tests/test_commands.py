@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from child import BIN, ONE_THREAD, SMALL, WM, lines, wm
 from films import ENVS, make_films, write_film
+from world_models.shards import _checksum
+from world_models.storage import MARK, locked
 
 RESULTS = {'rollout.mp4','rollout.png','horizon.png','metrics.json','model','model/config.json','model/model.safetensors',
     'manifest.json','index.html','plan.json'}
@@ -20,8 +22,8 @@ def console(*argv, cwd='.'):
     return r
 
 def tree(folder, but=()):
-    "Every file and folder below, with its bytes"
-    return {n: p.read_bytes() if p.is_file() else None for p in sorted(Path(folder).rglob('*')) if (n := p.relative_to(folder).as_posix()) not in but}
+    "Every file and folder below, with its bytes, but for the markers of who made a folder"
+    return {n: p.read_bytes() if p.is_file() else None for p in sorted(Path(folder).rglob('*')) if p.name!=MARK and (n := p.relative_to(folder).as_posix()) not in but}
 
 def numbers(out):
     "`metrics.json` without what a clock or a scale measured"
@@ -291,8 +293,8 @@ def is_a_file(tmp): (tmp/'f').write_text('x'); return ['--out','f'], 'f, which i
 def unwritable(tmp): return ['--out','/proc/nope/b'], '/proc/nope'
 def something_else(tmp): (tmp/'b').mkdir(); (tmp/'b'/'cat.txt').write_text('a cat'); return ['--out','b'], 'b, which holds something else'
 def resume_something_else(tmp): return ['--resume',*something_else(tmp)[0]], 'b, which holds something else'
-def foreign_plan(tmp): (tmp/'b').mkdir(); (tmp/'b'/'plan.json').write_text('buy milk'); return ['--out','b'], r'b/plan\.json that cannot be read'
-def foreign_json_plan(tmp): (tmp/'b').mkdir(); (tmp/'b'/'plan.json').write_text('[1]'); return ['--out','b'], r'b/plan\.json that cannot be read'
+def foreign_plan(tmp): (tmp/'b').mkdir(); (tmp/'b'/'plan.json').write_text('buy milk'); return ['--out','b'], 'b, which holds something else'
+def foreign_json_plan(tmp): (tmp/'b').mkdir(); (tmp/'b'/'plan.json').write_text('[1]'); return ['--out','b'], 'b, which holds something else'
 def unknown_device(tmp): return ['--device','tpu','--out','b'], r"device 'tpu'.*cpu"
 def absent_device(tmp): return ['--device','cuda:99','--out','b'], r"device 'cuda:99'"
 def malformed_device(tmp): return ['--device','cpu:x','--out','b'], r"device 'cpu:x'"
@@ -333,21 +335,56 @@ def begun(tmp_path_factory):
 def text_shard(p): p.write_text('clip after clip after clip'); return 'is no HDF5 file'
 def empty_shard(p): p.write_bytes(b''); return 'is no HDF5 file'
 def torn_shard(p): p.write_bytes(p.read_bytes()[:-1000]); return 'torn'
+def changed_shard(p):
+    with h5py.File(p,'r+') as f: f.attrs['settings'] = json.dumps(json.loads(f.attrs['settings'])|{'seed':7})
+    return 'checksum'
+def changed_pixels(p):
+    with h5py.File(p) as f: at = f['frames'].id.get_chunk_info(2).byte_offset
+    b = bytearray(p.read_bytes()); b[at+9] ^= 1; p.write_bytes(b)
+    return 'frames does not unpack'
 def strange_shard(p):
     p.unlink()
     with h5py.File(p,'w') as f: f['temperature'] = [20.,21.]
     return 'something else'
 def shard_of_other_settings(p):
-    with h5py.File(p,'r+') as f: f.attrs['settings'] = json.dumps(json.loads(f.attrs['settings'])|{'seed':7})
+    with h5py.File(p,'r+') as f: f.attrs['settings'] = json.dumps(json.loads(f.attrs['settings'])|{'seed':7}); f.attrs['checksum'] = _checksum(f)
     return 'was made with seed=7'
 
-@pytest.mark.parametrize('spoil', [text_shard,empty_shard,torn_shard,strange_shard,shard_of_other_settings], ids=lambda f: f.__name__)
+@pytest.mark.parametrize('spoil', [text_shard,empty_shard,torn_shard,strange_shard,shard_of_other_settings,changed_shard,changed_pixels], ids=lambda f: f.__name__)
 def test_resume_with_a_wrong_shard(spoil, begun, tmp_path):
     shutil.copytree(begun, tmp_path/'b')
     words = spoil(tmp_path/'b'/'work'/'clips'/'shard-00002.h5')
     was = tree(tmp_path, but=['b/work/seconds.json'])
     assert_refused(wm('--quick','--resume','--out','b', cwd=tmp_path), r'shard-00002\.h5', words)
     assert tree(tmp_path, but=['b/work/seconds.json'])==was
+
+@pytest.mark.parametrize('content', ['','[1]','{"train":"long"}','['*100_000], ids=['empty','list','words','deep'])
+def test_resume_with_odd_seconds(content, begun, tmp_path):
+    shutil.copytree(begun, tmp_path/'b')
+    (tmp_path/'b'/'work'/'seconds.json').write_text(content)
+    was = tree(tmp_path, but=['b/work/draw.pt'])
+    assert_refused(wm('--quick','--resume','--out','b', cwd=tmp_path), r'seconds\.json')
+    assert tree(tmp_path, but=['b/work/draw.pt'])==was
+
+@pytest.mark.parametrize('name', ['plan.json','metrics.json'])
+def test_resume_of_a_finished_run_with_odd_results(name, whole, tmp_path):
+    shutil.copytree(whole, tmp_path/'b')
+    (tmp_path/'b'/name).write_text('{"a":'*100_000)
+    assert_refused(wm('--quick','--resume','--out','b', cwd=tmp_path), re.escape(name))
+
+@pytest.mark.parametrize('plan', ['{}','buy milk'])
+def test_folder_with_a_plan_is_not_taken_for_ones_own(plan, tmp_path):
+    "A thesis lay in `work/`, and was deleted"
+    for name in ('plan.json','work/thesis.txt','model/notes.txt','.draft.tmp.txt'):
+        (tmp_path/'p'/name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path/'p'/name).write_text(plan)
+    was = tree(tmp_path)
+    for more in ([],['--resume']): assert_refused(wm('--quick','--out','p',*more, cwd=tmp_path), 'p, which holds something else')
+    assert tree(tmp_path)==was
+
+def test_two_runs_in_one_folder(tmp_path):
+    with locked(tmp_path/'b'): assert_refused(wm('--quick','--out','b', cwd=tmp_path), 'another command is writing')
+    assert tree(tmp_path)=={'b':None}
 
 def test_resume_with_a_torn_state_of_training(whole, tmp_path):
     "What a failing disk leaves of `draw.pt` is refused in one line too"
@@ -592,6 +629,24 @@ def test_simulate_ctrl_c(some, tmp_path):
     left = tree(tmp_path/'b')
     assert 2<=len(left)<6 and all(v==tree(some[0])[k] for k,v in left.items())
 
+@pytest.mark.parametrize('number', [1,15])
+@pytest.mark.parametrize('workers', [1,2])
+def test_simulate_told_to_stop(number, workers, some, tmp_path):
+    "Only the employer is told, not its workers"
+    p = begin(*SOME, '--workers',str(workers), cwd=tmp_path, until=2)
+    p.send_signal(number)
+    _,err = p.communicate(timeout=20)
+    assert p.returncode==128+number and lines(err)==['wm-simulate: stopped'], err
+    assert group_ends(p.pid), 'workers live on'
+    left = tree(tmp_path/'b')
+    assert 2<=len(left)<6 and all(v==tree(some[0])[k] for k,v in left.items())
+
+def test_simulate_two_at_once(some, tmp_path):
+    p = begin(*SOME, '--workers','1', cwd=tmp_path, until=1)
+    assert_simulate_refused(simulate(*SOME, cwd=tmp_path), 'b, which another command is writing')
+    p.communicate(timeout=60)
+    assert p.returncode==0 and tree(tmp_path/'b')==tree(some[0])
+
 @pytest.mark.parametrize('workers', [1,2])
 def test_simulate_full_disk(workers, some, tmp_path):
     "A disk for three of six shards, for real"
@@ -611,7 +666,7 @@ def test_simulate_place_that_takes_nothing(tmp_path):
     assert_simulate_refused(r, r'shard-0000\d\.h5 cannot be written \(File too large\)')
     assert tree(tmp_path)=={'b': None}
 
-@pytest.mark.parametrize('spoil', [text_shard,empty_shard,torn_shard,strange_shard,shard_of_other_settings], ids=lambda f: f.__name__)
+@pytest.mark.parametrize('spoil', [text_shard,empty_shard,torn_shard,strange_shard,shard_of_other_settings,changed_shard,changed_pixels], ids=lambda f: f.__name__)
 def test_simulate_beside_a_wrong_shard(spoil, some, tmp_path):
     shutil.copytree(some[0], tmp_path/'b')
     words = spoil(tmp_path/'b'/'shard-00002.h5')
@@ -623,7 +678,7 @@ def test_simulate_beside_a_shard_of_another_version(some, tmp_path):
     shutil.copytree(some[0], tmp_path/'b')
     with h5py.File(tmp_path/'b'/'shard-00001.h5','r+') as f: f.attrs['schema_version'] = 99
     was = tree(tmp_path)
-    assert_simulate_refused(simulate(*SOME, cwd=tmp_path), r'shard-00001\.h5 has layout 99; expected layout 1')
+    assert_simulate_refused(simulate(*SOME, cwd=tmp_path), r'shard-00001\.h5 has layout 99; expected layout 2')
     assert tree(tmp_path)==was
 
 @pytest.mark.parametrize('said,words', [(['--world','bouncing_bals'], r"'bouncing_bals'.*did you mean 'bouncing_balls'"), ([], 'no world.*--list'), (['--world','pendulum','--size','0'], 'size=0'),

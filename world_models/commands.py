@@ -8,7 +8,7 @@ Docs: https://world-models.github.io/world_models/commands.html.md"""
 __all__ = ['COMMANDS', 'printable', 'InputError', 'stoppable', 'command', 'launch']
 
 # %% ../nbs/00_commands.ipynb #cmd-imports
-import functools, os, signal, sys, threading
+import functools, inspect, os, signal, sys, threading
 from contextlib import contextmanager
 from importlib import import_module
 
@@ -75,7 +75,6 @@ def command(
     f, # function to run from a terminal; its parameters become options
 ): # a function for `console_scripts`
     "Make a terminal command that fails with one line and exit code 2, and stops when told to"
-    from fastcore.script import call_parse
     @functools.wraps(f)
     def _run(*args, **kwargs):
         os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
@@ -92,7 +91,7 @@ def command(
             if (end := _outcome(e)) is None: raise
             print(f"{f.__name__.replace('_','-')}: {end[0]}", file=sys.stderr)
             sys.exit(end[1])
-    return call_parse(_run)
+    return _run
 
 # %% ../nbs/00_commands.ipynb #cmd-entry
 COMMANDS = dict(wm_demo='demo', wm_simulate='generation', wm_inspect='inspection', wm_split='inspection', wm_convert='conversion') # console script -> module
@@ -103,11 +102,14 @@ def _leave(number, frame):
 
 def launch(
     name:str, # a key of `COMMANDS`
-): # what the command returns
-    "Load the module of a command and run it; a signal on the way ends the process at once"
+):
+    "Load the module of a command and run it with the options of the shell; a signal on the way ends the process at once"
     for s in _STOP:
         if signal.getsignal(s) is not signal.SIG_IGN: signal.signal(s, _leave)
-    return getattr(import_module(f'world_models.{COMMANDS[name]}'), name)()
+    f = getattr(import_module(f'world_models.{COMMANDS[name]}'), name)
+    from fastcore.script import anno_parser
+    args = vars(anno_parser(f).parse_args())
+    f(**{k:args[k] for k in inspect.signature(f).parameters})
 
 def __getattr__(name):
     if name not in COMMANDS: raise AttributeError(name)

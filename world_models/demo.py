@@ -9,16 +9,17 @@ Docs: https://world-models.github.io/world_models/demo.html.md"""
 # %% auto #0
 __all__ = ['N_CTX', 'HORIZON', 'FULL', 'QUICK', 'RESULTS', 'STYLE', 'make_plan', 'open_folder', 'timed', 'seconds',
            'check_videos', 'get_clips', 'build_model', 'train_model', 'judge_model', 'write_page', 'run_demo',
-           'describe', 'wm_demo']
+           'finish_run', 'describe', 'wm_demo']
 
 # %% ../nbs/20_demo.ipynb #demo-imports
-import html, json, re, shutil, time
+import html, json, time
 from base64 import b64encode
 from contextlib import contextmanager
 from pathlib import Path
+import numpy as np
 from . import __version__
-from .core import InputError, command, manifest, peak_rss_mb, pick_device, set_seed
-from .storage import atomic_path
+from .core import InputError, check_numbers, command, manifest, peak_rss_mb, pick_device, printable, set_seed
+from .storage import atomic_path, claim, digest, locked, read_json, remove_own, sweep, write_json
 
 # %% ../nbs/20_demo.ipynb #demo-plan
 N_CTX, HORIZON = 4, 26
@@ -32,12 +33,15 @@ def make_plan(
     device='cpu', # where it runs; other chips round otherwise
 ) -> dict: # the plan, ready for JSON
     "State everything that decides the outcome"
-    if seed<0: raise InputError(f'seed={seed}', 'a whole number, 0 or more', 'change it')
+    check_numbers(least=0, most=2**63-1, whole=True, seed=seed)
     source = 'bouncing_balls' if videos is None else str(Path(videos).resolve())
-    return dict(version=__version__, source=source, seed=seed, device=str(device), quick=quick, n_ctx=N_CTX, horizon=HORIZON, **(QUICK if quick else FULL))
+    split = None if videos is None or not (Path(videos)/'split.json').is_file() else digest([Path(videos)/'split.json'])
+    return dict(version=__version__, source=source, split=split, seed=seed, device=str(device), quick=quick, n_ctx=N_CTX, horizon=HORIZON, **(QUICK if quick else FULL))
 
 # %% ../nbs/20_demo.ipynb #demo-folder
 RESULTS = ('rollout.mp4','rollout.png','horizon.png','metrics.json','model','manifest.json','index.html')
+_MODEL = ('model/config.json','model/model.safetensors') # the first goes first, so that no half of a model is taken for one
+_WORK = ('work/clips/shard-*.h5','work/draw.pt','work/foretell.pt','work/seconds.json')
 
 def open_folder(
     out, # folder of the run
@@ -46,21 +50,16 @@ def open_folder(
 ) -> Path: # the folder
     "Make the folder of a run, or check that it can be gone on with"
     out = Path(out)
-    if out.exists() and not out.is_dir(): raise InputError(f'{out}, which is a file', 'a folder', 'choose another --out')
-    old, torn = out/'plan.json', re.compile(r'\.plan\.\d+\.tmp\.json')
-    if out.is_dir() and any(not torn.fullmatch(o.name) for o in out.iterdir()):
-        if not old.is_file(): raise InputError(f'{out}, which holds something else', 'a new folder or that of an earlier run', 'choose another --out')
-        try: was = dict(json.loads(old.read_text()))
-        except (ValueError, TypeError): raise InputError(f'{old} that cannot be read', 'the plan of an earlier run', 'choose another --out') from None
-        differ = [k for k in plan if was.get(k)!=plan[k]]
-        if resume and differ:
-            raise InputError(f'a run with {", ".join(f"{k}={was.get(k)}" for k in differ)}', ', '.join(f'{k}={plan[k]}' for k in differ),
-                'give the options of that run, or choose another --out')
-        if not resume:
-            (out/'model'/'config.json').unlink(missing_ok=True) # first, so that no half of a model is taken for one
-            for name in (*RESULTS,'work'): shutil.rmtree(out/name) if (out/name).is_dir() else (out/name).unlink(missing_ok=True)
-    with atomic_path(old) as f: f.write_text(json.dumps(plan, indent=1))
-    for left in (o for d in (out, out/'model', out/'work') for o in d.glob('.*.tmp*')): left.unlink() # of a write that was killed
+    claim(out, 'wm-demo')
+    old = out/'plan.json'
+    was = read_json(old, 'the plan of an earlier run', 'choose another --out') if old.exists() else plan
+    differ = [k for k in plan if was.get(k)!=plan[k]]
+    if resume and differ:
+        raise InputError(f'a run with {", ".join(f"{k}={was.get(k)}" for k in differ)}', ', '.join(f'{k}={plan[k]}' for k in differ),
+            'give the options of that run, or choose another --out')
+    if not resume: remove_own(out, 'wm-demo', *_MODEL, *(o for o in RESULTS if o!='model'), *_WORK)
+    for o in (out, out/'model', out/'work'): sweep(o)
+    write_json(old, plan)
     return out
 
 # %% ../nbs/20_demo.ipynb #demo-clock
@@ -72,39 +71,43 @@ def timed(
     "Add the seconds of a stage to those of the run"
     file,start = Path(out)/'work'/'seconds.json', time.monotonic()
     try: yield
-    finally:
-        with atomic_path(file) as f:
-            spent = seconds(out)
-            f.write_text(json.dumps(spent | {stage: spent.get(stage,0) + time.monotonic()-start}))
+    finally: write_json(file, (spent := seconds(out)) | {stage: spent.get(stage,0) + time.monotonic()-start})
 
 def seconds(
     out, # folder of the run
 ) -> dict: # seconds by stage
     "Read the seconds that a run has worked; those of a finished run stand in its manifest"
     file, done = Path(out)/'work'/'seconds.json', Path(out)/'manifest.json'
-    if file.exists(): return json.loads(file.read_text())
-    return {k:v for k,v in json.loads(done.read_text())['seconds'].items() if k!='total'} if done.exists() else {}
+    remedy = 'delete it, and the seconds are counted anew'
+    spent = read_json(file, 'seconds by stage', remedy) if file.exists() else read_json(done, 'a manifest', remedy).get('seconds') if done.exists() else {}
+    if not (isinstance(spent, dict) and all(isinstance(v, (int,float)) and 0<=v<1e9 for v in spent.values())):
+        raise InputError(f'{file if file.exists() else done} with {str(spent)[:60]}', 'seconds by stage', remedy)
+    return {k:v for k,v in spent.items() if k!='total'}
 
 # %% ../nbs/20_demo.ipynb #demo-check
 def check_videos(
     videos, # folder of videos
     out, # folder of the run
     n_frames:int, # frames that a clip needs
-) -> None:
+): # names of the videos in each part, as `split.json` says; `None` where there is none
     "Refuse videos that cannot be used, before anything is written"
-    from world_models.datasets import find_videos
+    from world_models.datasets import VideoSet, find_videos
+    from world_models.inspection import read_split
     if Path(out).resolve().is_relative_to(Path(videos).resolve()):
         raise InputError(f'{out}, which lies among the videos', 'results outside the folder of videos', 'choose another --out')
     infos, _ = find_videos(videos)
     longest, n = max(infos, key=lambda o: o.n_frames), sum(o.n_frames//n_frames for o in infos)
     if longest.n_frames<n_frames: raise InputError(f'{longest.path}, the longest video, has {longest.n_frames} frames', f'{n_frames} or more', 'give longer ones')
     if n<3: raise InputError(f'{n} clips of {n_frames} frames', 'at least three, one each to learn from, to watch and to test', 'give more or longer videos')
+    if not (Path(videos)/'split.json').exists(): return None
+    return {k:[Path(infos[i].path).relative_to(videos).as_posix() for i in v] for k,v in read_split(videos, VideoSet(infos)).items()}
 
 # %% ../nbs/20_demo.ipynb #demo-clips
 def get_clips(
     out, # folder of the run
     plan:dict, # see `make_plan`
     videos=None, # folder of videos; `None` simulates
+    split=None, # names of the videos in each part, see `check_videos`; `None` deals them out
     progress:bool=False, # show a bar
 ): # the clips, and which of them are for `train`, `valid` and `test`
     "Simulate clips, or cut them from videos"
@@ -113,8 +116,10 @@ def get_clips(
     with timed(out, 'simulate'):
         if videos is None: clips = write_episodes(folder, plan['source'], n=plan['n_clips'], n_frames=n_frames, seed=plan['seed'], progress=progress)
         else: clips = import_videos(videos, folder, n_frames=n_frames, max_clips=plan['n_clips'], seed=plan['seed'], progress=progress)
-    groups = getattr(clips, 'groups', None)
-    return clips, split_clips(len(clips) if groups is None else groups, seed=plan['seed'])
+    if split is None: return clips, split_clips(clips.groups, seed=plan['seed'])
+    parts = {k: np.flatnonzero(np.isin(clips.groups, [clips.videos.index(o) for o in v if o in clips.videos])) for k,v in split.items()}
+    if not all(map(len, parts.values())): raise InputError(f'a split with {", ".join(f"{len(v)} clips to {k}" for k,v in parts.items())}', 'some for each part', 'split again, with longer videos in each')
+    return clips, parts
 
 # %% ../nbs/20_demo.ipynb #demo-build
 def build_model(
@@ -222,28 +227,42 @@ def run_demo(
     quick:bool=False, # little of everything, to see that it works
     progress:bool=False, # show bars, and the table at the end
 ) -> dict: # what `metrics.json` holds
-    "Simulate or read clips, train, foretell, judge and show"
+    "Simulate or read clips, train, predict, judge and show"
     device = pick_device(device)
     plan = make_plan(videos, seed, quick, device)
-    if videos is not None: check_videos(videos, out, N_CTX+HORIZON)
-    out = open_folder(out, plan, resume)
-    if all((out/o).exists() for o in RESULTS) and not (out/'work').exists():
-        if progress: print(f'This run was finished before: open {out/"index.html"}, or leave --resume out to start anew')
-        return json.loads((out/'metrics.json').read_text())
-    clips, parts = get_clips(out, plan, videos, progress)
-    train_model(out, plan, clips, parts, device, progress)
-    report = judge_model(out, plan, clips, parts['test'], device, progress)
+    split = None if videos is None else check_videos(videos, out, N_CTX+HORIZON)
+    if Path(out).exists() and not Path(out).is_dir(): raise InputError(f'{out}, which is a file', 'a folder', 'choose another --out')
+    with locked(out):
+        out = open_folder(out, plan, resume)
+        if all((out/o).exists() for o in RESULTS) and not (out/'work'/'seconds.json').exists():
+            if progress: print(printable(f'This run was finished before: open {out/"index.html"}, or leave --resume out to start anew'))
+            return read_json(out/'metrics.json', 'the numbers of a run', 'leave --resume out to start anew')
+        clips, parts = get_clips(out, plan, videos, split, progress)
+        train_model(out, plan, clips, parts, device, progress)
+        report = judge_model(out, plan, clips, parts['test'], device, progress)
+        return finish_run(out, plan, clips, parts, report, device, progress)
+
+def finish_run(
+    out, # folder of the run
+    plan:dict, # see `make_plan`
+    clips, # the set of clips
+    parts:dict, # numbers of the clips by part
+    report, # `Report` of the evaluation
+    device, # where it ran
+    progress:bool=False, # print the table at the end
+) -> dict: # what `metrics.json` holds
+    "Write numbers, manifest and page, and clear away what was only needed on the way"
     spent = seconds(out)
     spent = {k: round(spent.get(k,0),1) for k in ('simulate','train','evaluate')} | {'total': round(sum(spent.values()),1)}
     skipped = getattr(clips, 'skipped', {})
-    metrics = report.to_dict() | dict(seconds=spent, peak_rss_mb=round(peak_rss_mb()), seed=seed) # the peak is of this process
-    with atomic_path(out/'metrics.json') as f: f.write_text(json.dumps(metrics, indent=1))
-    about = manifest(seed, spent, plan=plan, device=str(device), skipped=skipped, clips={k: len(v) for k,v in parts.items()})
-    with atomic_path(out/'manifest.json') as f: f.write_text(json.dumps(about, indent=1))
+    metrics = report.to_dict() | dict(seconds=spent, peak_rss_mb=round(peak_rss_mb()), seed=plan['seed']) # the peak is of this process
+    write_json(out/'metrics.json', metrics)
+    about = dict(plan=plan, device=str(device), skipped=skipped, clips={k: len(v) for k,v in parts.items()})
+    write_json(out/'manifest.json', manifest(plan['seed'], spent, **about))
     notes = describe(plan, clips, parts, skipped, spent)
     write_page(out, report, notes)
-    shutil.rmtree(out/'work')
-    if progress: print('\n'.join(['', *notes, '', str(report), '', f'Open {out/"index.html"}']))
+    remove_own(out, 'wm-demo', *_WORK)
+    if progress: print('\n'.join(['', *map(printable, notes), '', str(report), '', printable(f'Open {out/"index.html"}')]))
     return metrics
 
 # %% ../nbs/20_demo.ipynb #demo-describe
@@ -268,7 +287,7 @@ def describe(
 def wm_demo(
     out:str='demo', # folder for the results
     videos:str=None, # folder of your own videos; without it two bouncing balls are simulated
-    seed:int=0, # seed of everything; the same seed gives the same numbers
+    seed:int=0, # seed of everything; the same seed gives the same numbers on the same machine with as many threads
     device:str=None, # cpu, cuda or mps; without it the best there is
     resume:bool=False, # go on with the run in this folder that was broken off
     quick:bool=False, # little of everything: see in seconds that it works

@@ -142,35 +142,33 @@ MARK = '.made-by.json' # marker in a folder that a command made
 def claim(
     folder, # a folder; it is made
     by:str, # who makes it, such as 'wm-demo'
-) -> str: # its identity, 32 letters; that of an earlier claim by the same
+) -> None:
     "Mark an empty or new folder as one's own, or recognise it; refuse any other"
     folder = Path(folder)
     if folder.exists() and not folder.is_dir(): raise InputError(f'{folder}, which is a file', 'a folder', 'choose another place')
     if (folder/MARK).exists() or (folder/MARK).is_symlink():
         was = read_json(folder/MARK, 'the marker of a folder')
-        if was.get('by')!=by or not isinstance(was.get('id'), str): raise InputError(f"{folder}, which {was.get('by')} has made", f'a folder that {by} has made, or a new one', 'choose another place')
-        return was['id']
+        if was.get('by')!=by: raise InputError(f"{folder}, which {was.get('by')} has made", f'a folder that {by} has made, or a new one', 'choose another place')
+        return
     if folder.is_dir() and any(not is_temp(o) for o in folder.iterdir()):
         raise InputError(f'{folder}, which holds something else', f'a new folder, or one that {by} has made', 'choose another place')
-    id = secrets.token_hex(16)
-    write_json(folder/MARK, dict(schema='world_models.folder', by=by, id=id))
-    return id
+    write_json(folder/MARK, dict(schema='world_models.folder', by=by, id=secrets.token_hex(16)))
 
 def remove_own(
     folder, # a folder
-    by:str, # who made it
-    id:str, # its identity, see `claim`
-    *names:str, # patterns of what may go, such as 'shard-*.h5'
-) -> bool: # is the folder gone?
-    "Delete from a folder what is named, if the folder is one's own; the folder too, if nothing is left"
-    folder = Path(folder)
-    if folder.is_symlink() or not folder.is_dir(): return not folder.exists()
-    if (folder/MARK).exists() and (was := read_json(folder/MARK, 'the marker of a folder')).get('by')==by and was.get('id')==id:
-        for o in (o for p in names for o in folder.glob(p)):
-            if not o.is_dir() or o.is_symlink(): o.unlink(missing_ok=True)
-        sweep(folder)
-        if os.listdir(folder)==[MARK]: (folder/MARK).unlink(); folder.rmdir()
-    return not folder.exists()
+    by:str, # who made it, see `claim`
+    *names:str, # what may go, as seen from there, such as 'model/config.json' or 'clips/shard-*.h5'; in this order
+) -> None:
+    "Delete from a claimed folder what is named and what was left unfinished beside it, then folders in it that are empty"
+    folder = Path(folder).resolve()
+    claim(folder, by)
+    for name in names:
+        below = (folder/name).parent
+        if below.resolve()!=below: continue # a link leads out of here
+        for o in below.glob(Path(name).name):
+            if o.is_symlink() or o.is_file(): o.unlink(missing_ok=True)
+        if below.is_dir(): sweep(below)
+        while below!=folder and below.is_dir() and not os.listdir(below): below.rmdir(); below = below.parent
 
 # %% ../nbs/00_storage.ipynb #sto-inputs
 def refuse_overwrite(
