@@ -1,5 +1,5 @@
 "The command line, from outside: help, a run, the same run again, power cuts, wrong input, videos that nobody here made"
-import json, os, re, resource, shutil, subprocess, sys, time
+import json, os, re, resource, shutil, signal, subprocess, sys, time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -329,7 +329,8 @@ def begun(tmp_path_factory):
     "A tiny run, broken off when its clips were there"
     tmp = tmp_path_factory.mktemp('begun')
     assert wm('--quick','--out','b', cwd=tmp, cut=('before',r'draw\.pt')).code==-9
-    for p in tmp.rglob('.*'): p.unlink()
+    for p in tmp.rglob('.*'):
+        if p.name!=MARK: p.unlink()
     return tmp/'b'
 
 def text_shard(p): p.write_text('clip after clip after clip'); return 'is no HDF5 file'
@@ -643,7 +644,9 @@ def test_simulate_told_to_stop(number, workers, some, tmp_path):
 
 def test_simulate_two_at_once(some, tmp_path):
     p = begin(*SOME, '--workers','1', cwd=tmp_path, until=1)
+    p.send_signal(signal.SIGSTOP) # held, so that it cannot end while the second one starts
     assert_simulate_refused(simulate(*SOME, cwd=tmp_path), 'b, which another command is writing')
+    p.send_signal(signal.SIGCONT)
     p.communicate(timeout=60)
     assert p.returncode==0 and tree(tmp_path/'b')==tree(some[0])
 
