@@ -79,11 +79,12 @@ def spoil_h5(rng, path):
             a = (keys := sorted(f.attrs))[rng.integers(len(keys))]; was = f.attrs[a]
             if how=='no attribute': del f.attrs[a]
             else:
-                try: f.attrs[a] = odd_text(rng, was) if isinstance(was, str) and was[:1] in '{[' and rng.random()<.7 else odd(rng)
+                try: f.attrs[a] = odd_text(rng, was) if isinstance(was, bytes) and was[:1] in b'{[' and rng.random()<.7 else odd(rng)
                 except Exception: f.attrs[a] = np.arange(3) # what HDF5 itself cannot store
             return f'{how} {a}'
         x,kw = o[()],dict(compression=o.compression, chunks=o.chunks)
         if how!='new': del f[k]
+        if how=='kind' and x.dtype.names: x = np.zeros(x.shape)
         if how=='kind': f[k] = [x.astype('f8'), x.astype('c8'), np.full(x.shape, b'a'), x.astype('>i2'), x.astype([('a','f4')]), np.full(x.shape, 'a', object)][rng.integers(6)] if np.ndim(x) else b'a'
         elif how=='rows': f[k] = x[:len(x)//2] if np.ndim(x) else x
         elif how=='rank': f[k] = x[None]
@@ -271,7 +272,7 @@ class Good:
                 assert word=='read', (k, f.__name__, word, text)
                 self.want[k,f.__name__] = text
 
-    def case(self, kind, seed):
+    def case(self, kind, seed, keep=None):
         "Damage a copy and read it: the verdict and the story"
         rng = np.random.default_rng([seed, *kind.encode()])
         _,reads,strict = KINDS[kind]; f = reads[rng.integers(len(reads))]
@@ -279,7 +280,8 @@ class Good:
             at = Path(tmp)/'a'; shutil.copytree(self.folder/kind, at)
             done = spoil(rng, at)
             word,text = outcome(f, at)
-        if word=='read': word = 'fine' if text==self.want[kind,f.__name__] else 'other content' if strict else 'changed'
+            if word=='read': word = 'fine' if text==self.want[kind,f.__name__] else 'other content' if strict else 'changed'
+            if keep and word in FELL_SHORT: shutil.copytree(at, Path(keep)/f'{kind}-{seed}', symlinks=True)
         return word, f'{kind} {seed} {f.__name__}: {done} -> {word}: {text}'
 
 FELL_SHORT = 'fault','hang','died','wrote','other content'
@@ -287,11 +289,12 @@ FELL_SHORT = 'fault','hang','died','wrote','other content'
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('--n', type=int, default=300); p.add_argument('--seed', type=int, default=0); p.add_argument('--only', default=','.join(KINDS)); p.add_argument('--show', action='store_true')
+    p.add_argument('--keep', help='folder for copies of what fell short')
     o = p.parse_args(); kinds = o.only.split(','); count = collections.Counter()
     with tempfile.TemporaryDirectory() as tmp:
         good = Good(tmp, kinds)
         for i in range(o.n):
-            word,story = good.case(kinds[i%len(kinds)], o.seed*10**6+i)
+            word,story = good.case(kinds[i%len(kinds)], o.seed*10**6+i, o.keep)
             count[word] += 1
             if word in FELL_SHORT or o.show: print(story, flush=True)
     print(f'{o.n} cases:', ', '.join(f'{v} {k}' for k,v in count.most_common()))

@@ -337,7 +337,7 @@ def text_shard(p): p.write_text('clip after clip after clip'); return 'is no HDF
 def empty_shard(p): p.write_bytes(b''); return 'is no HDF5 file'
 def torn_shard(p): p.write_bytes(p.read_bytes()[:-1000]); return 'torn'
 def changed_shard(p):
-    with h5py.File(p,'r+') as f: f.attrs['settings'] = json.dumps(json.loads(f.attrs['settings'])|{'seed':7})
+    with h5py.File(p,'r+') as f: f.attrs['settings'] = np.bytes_(json.dumps(json.loads(f.attrs['settings'])|{'seed':7}))
     return 'checksum'
 def changed_pixels(p):
     with h5py.File(p) as f: at = f['frames'].id.get_chunk_info(2).byte_offset
@@ -348,7 +348,7 @@ def strange_shard(p):
     with h5py.File(p,'w') as f: f['temperature'] = [20.,21.]
     return 'something else'
 def shard_of_other_settings(p):
-    with h5py.File(p,'r+') as f: f.attrs['settings'] = json.dumps(json.loads(f.attrs['settings'])|{'seed':7}); f.attrs['checksum'] = _checksum(f)
+    with h5py.File(p,'r+') as f: f.attrs['settings'] = np.bytes_(json.dumps(json.loads(f.attrs['settings'])|{'seed':7})); f.attrs['checksum'] = np.bytes_(_checksum(f))
     return 'was made with seed=7'
 
 @pytest.mark.parametrize('spoil', [text_shard,empty_shard,torn_shard,strange_shard,shard_of_other_settings,changed_shard,changed_pixels], ids=lambda f: f.__name__)

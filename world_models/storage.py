@@ -92,6 +92,7 @@ def locked(
 ): # context
     "Keep everybody else out while something is written there; refuse if somebody is at it"
     path = Path(path)
+    new = not path.exists()
     with _written(path): (path if folder else path.parent).mkdir(parents=True, exist_ok=True)
     if fcntl is None:
         yield
@@ -103,8 +104,10 @@ def locked(
         except OSError as e:
             if not isinstance(e, BlockingIOError): raise
             raise InputError(f'{path}, which another command is writing', 'a place for this one alone', 'wait until that has ended, or choose another') from None
-        yield
-        if not folder: key.unlink(missing_ok=True)
+        try: yield
+        finally:
+            if not folder: key.unlink(missing_ok=True)
+            elif new and not os.listdir(path): path.rmdir()
     finally: os.close(fd)
 
 # %% ../nbs/00_storage.ipynb #sto-json
