@@ -11,14 +11,14 @@ __all__ = ['PICTURES', 'OPTIONS', 'Clips', 'tell_skipped', 'check_size', 'load_n
            'kind_of', 'open_source']
 
 # %% ../nbs/03b_sources.ipynb #src-imports
-import os, re, zipfile
+import math, os, re, zipfile
 from collections import Counter
 from pathlib import Path
-from pickle import UnpicklingError
 import cv2
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from .core import InputError
+from PIL import Image, ImageOps
+from safetensors import safe_open
+from .core import InputError, check_numbers, need_memory
 from .datasets import VideoSet, find_videos, open_episodes, video_info
 from .episodes import whole
 from .videos import VIDEO_SUFFIXES
@@ -64,6 +64,14 @@ def check_size(
     if channels not in (None,1,3): raise InputError(f'{channels=}', '1 for grey or 3 for colour', 'choose one of them')
 
 # %% ../nbs/03b_sources.ipynb #src-load
+def _load_npy(path):
+    "Map an array, once its header is known to be true"
+    with open(path, 'rb') as f:
+        v = np.lib.format.read_magic(f)
+        shape,_,dtype = (np.lib.format.read_array_header_1_0 if v==(1,0) else np.lib.format.read_array_header_2_0)(f)
+        if dtype.hasobject or f.tell()+math.prod(shape)*dtype.itemsize>os.path.getsize(path): raise ValueError
+    return np.load(path, mmap_mode='r', allow_pickle=False)
+
 def load_numbers(
     path, # `.npy`, `.npz`, `.safetensors`, or else a file of torch
 ): # an array or a tensor, or a dict of tensors, mapped into memory
@@ -71,39 +79,53 @@ def load_numbers(
     path = Path(path)
     if not path.is_file(): raise InputError(f'{path} is not there', 'a file of numbers', 'check the path')
     try:
-        if path.suffix in ('.npy','.npz'): return np.load(path, mmap_mode='r', allow_pickle=False)
+        if path.suffix=='.npy': return _load_npy(path)
+        if path.suffix=='.npz':
+            with zipfile.ZipFile(path) as z: need_memory(sum(o.file_size for o in z.infolist()), path)
+            return np.load(path, allow_pickle=False)
         if path.suffix=='.safetensors':
             with safe_open(path, 'pt') as f: return {k:f.get_tensor(k) for k in f.keys()}
         import torch
         return torch.load(path, map_location='cpu', weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (ValueError, EOFError, RuntimeError, LookupError, UnpicklingError, SafetensorError, zipfile.BadZipFile):
+    except Exception as e: # three libraries, and whatever each says of a file that is no such thing
+        if isinstance(e, (InputError,MemoryError)): raise
         raise InputError(f'{path} is torn, or holds more than numbers', 'a whole file of plain numbers',
             'write it again') from None
 
 # %% ../nbs/03b_sources.ipynb #src-array
+def _layout_of(shape, found):
+    "The usual order of axes, where nothing speaks against it"
+    if len(shape)==5: return 'nthwc'
+    if len(shape)==4 and shape[-1] not in (1,3): return 'nthw'
+    what = 'one video with channels, or clips that are that narrow' if len(shape)==4 else 'one video without channels, or something else'
+    raise InputError(f'{found}: {what}', 'axes n t h w, perhaps c', 'say --layout: thwc or thw for one video, nthw for narrow clips')
+
 class ArraySet(Clips):
     "Clips in one `.npy` file of bytes, read where it lies"
     def __init__(self,
         path, # the file
-        layout:str='nthw', # order of its axes: `n` clips, `t` frames, `h` rows, `w` columns; a channel `c` may stand anywhere, else last
+        layout:str|None=None, # order of its axes: `n` clips, `t` frames, `h` rows, `w` columns; a channel `c` may stand anywhere, else last; no `n`: one video
         fps:float=15, # frames a second, which the file does not say
     ):
-        self.path,self.layout,self.fps,x = str(path),layout,fps,load_numbers(path)
+        self.path,self.fps,x = str(path),fps,load_numbers(path)
+        check_numbers(above=0, fps=fps)
         found,shape = f'{path}, {getattr(x,"dtype","an archive")} {getattr(x,"shape","")}',getattr(x, 'shape', ())
-        if sorted(layout) not in (sorted('nthw'),sorted('nthwc')):
-            raise InputError(f'{layout=}', 'the letters n t h w, perhaps c', "say nthw, or tnhw for Moving MNIST")
         if getattr(x, 'dtype', None)!=np.uint8:
             raise InputError(found, 'bytes, uint8', 'if they lie in [0,1], save np.round(255*x).astype(np.uint8)')
+        self.layout = layout = _layout_of(shape, found) if layout is None else layout
+        if not set('thw')<=set(layout)<=set('nthwc') or len(set(layout))<len(layout):
+            raise InputError(f'{layout=}', 'the letters n t h w, perhaps c', "say nthw, or tnhw for Moving MNIST, thwc for one video")
         if x.ndim==5 and len(layout)==4: layout += 'c'
         if x.ndim!=len(layout) or x.size==0:
             raise InputError(found, f"axes {' '.join(layout)}, none of them empty",
                 'add or drop an axis, or say another layout')
-        n,t,other = layout.index('n'),layout.index('t'),layout.translate(str.maketrans('nt','tn'))
-        if x.ndim==4 and shape[n]==20!=shape[t] and shape[layout.index('h')]==shape[layout.index('w')]==64:
+        n,t,other = layout.find('n'),layout.index('t'),layout.translate(str.maketrans('nt','tn'))
+        if x.ndim==4 and n>=0 and shape[n]==20!=shape[t] and shape[layout.index('h')]==shape[layout.index('w')]==64:
             raise InputError(f'{found}, with 20 in axis {n} and {shape[t]} in axis {t}',
                 f'20 frames in axis {t}, where layout {layout} has the time',
                 f'say layout {other}; if these really are 20 clips, give the array a channel axis')
-        self.clips = np.transpose(x if 'c' in layout else x[...,None], [(layout+'c').index(o) for o in 'nthwc'])
+        for o in 'nc': layout,x = (layout,x) if o in layout else (layout+o, x[...,None])
+        self.clips = np.transpose(x, [layout.index(o) for o in 'nthwc'])
         self.lengths,self.frame_shape = np.full(len(self.clips), self.clips.shape[1]),self.clips.shape[2:]
         if self.frame_shape[-1] not in (1,3):
             raise InputError(found, '1 or 3 channels', 'say another layout, or drop channels')
@@ -128,14 +150,20 @@ def natural(
 # %% ../nbs/03b_sources.ipynb #src-image
 PICTURES = tuple('.png .jpg .jpeg .bmp .webp .tif .tiff'.split())
 
-def _picture(path, flag):
-    "One picture `(h,w,c)`, red first"
-    b = np.frombuffer(Path(path).read_bytes(), np.uint8)
-    im = cv2.imdecode(b, flag) if len(b) else None
-    if im is None:
-        raise InputError(f'{path} is torn, or no picture', 'a whole picture',
-            'make it again, or take its clip out of the folder')
-    return im[...,None] if im.ndim==2 else im[...,::-1]
+def _picture(path, channels=None):
+    "One picture `(h,w,c)`, `uint8`; without `channels` as many as it has"
+    try:
+        with Image.open(path) as im:
+            need_memory(8*math.prod(im.size), path)
+            im = ImageOps.exif_transpose(im)
+            if im.mode[0]=='I': im = Image.fromarray((np.asarray(im)>>8).clip(0, 255).astype(np.uint8)) # 16 bits
+            if im.mode=='F': raise ValueError
+            x = np.asarray(im.convert({1:'L', 3:'RGB'}[channels or (1 if im.mode in ('1','L','LA') else 3)]))
+    except Exception as e: # whatever Pillow says of a file that is no picture
+        if isinstance(e, (InputError,MemoryError)): raise
+        raise InputError(f'{path} is torn, too large, or no picture of whole numbers', 'a whole picture',
+            'make it again, or take its clip out of the folder') from None
+    return x.reshape(*x.shape[:2], -1)
 
 # %% ../nbs/03b_sources.ipynb #src-images
 class ImageSet(Clips):
@@ -147,6 +175,7 @@ class ImageSet(Clips):
         fps:float=15, # frames a second, which pictures do not say
     ):
         check_size(size, channels)
+        check_numbers(above=0, fps=fps)
         found = {}
         for at,below,files in os.walk(folder):
             below[:] = [o for o in below if not o.startswith('.')]
@@ -157,13 +186,12 @@ class ImageSet(Clips):
                 'give a folder with a folder of pictures for each clip')
         self.names,self.fps,self.resize = sorted(found, key=natural),fps,size is not None
         self.files = [found[o] for o in self.names]
-        channels = channels or (1 if _picture(self.files[0][0], cv2.IMREAD_UNCHANGED).shape[-1]==1 else 3)
-        self.flag = {1:cv2.IMREAD_GRAYSCALE, 3:cv2.IMREAD_COLOR}[channels]
-        h,w = (size,size) if np.ndim(size)==0 and size else size or _picture(self.files[0][0], self.flag).shape[:2]
-        self.lengths,self.frame_shape = np.array([len(o) for o in self.files]),(h,w,channels)
+        first = _picture(self.files[0][0], channels).shape
+        h,w = first[:2] if size is None else (size,size) if np.ndim(size)==0 else size
+        self.lengths,self.frame_shape = np.array([len(o) for o in self.files]),(h,w,first[2])
 
     def _one(self, path):
-        x,(h,w,c) = _picture(path, self.flag),self.frame_shape
+        x,(h,w,c) = _picture(path, self.frame_shape[2]),self.frame_shape
         if self.resize: x = cv2.resize(x, (w,h), interpolation=cv2.INTER_AREA).reshape(h,w,c)
         if x.shape[:2]!=(h,w):
             raise InputError(f'{path} has {x.shape[0]}×{x.shape[1]} pixels',
@@ -213,7 +241,7 @@ def open_source(
         if k not in OPTIONS[kind]:
             raise InputError(f'{k}={v} for {path}, which is {kind}', ', '.join(OPTIONS[kind]) or 'no option',
                 'leave it out')
-        if k=='fps' and not 0<v<np.inf: raise InputError(f'{k}={v}', 'a number above 0', 'change it')
+        if k=='fps': check_numbers(above=0, fps=v)
     check_size(given.get('size'), given.get('channels'))
     if kind!='mp4': return dict(episodes=open_episodes, npy=ArraySet, images=ImageSet)[kind](path, **given)
     infos,broken = ([video_info(path)],{}) if Path(path).is_file() else find_videos(path, progress)
