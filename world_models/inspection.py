@@ -17,8 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 import cv2
 import numpy as np
-from .core import InputError, command, frame_sheet
-from .storage import atomic_path
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from .core import InputError, command, frame_sheet, printable
+from .storage import atomic_path, read_json, write_json
 from .datasets import EpisodeSet, Split, VideoSet, find_videos, split_clips, video_info
 from .shards import open_shard
 from .sources import kind_of, open_source
@@ -51,7 +53,7 @@ class Report:
 
     def __str__(self):
         body = [f'  {k:<9} {v}' for k,v in self.rows]+[f'  PROBLEM   {o}' for o in self.problems]
-        return '\n'.join([str(self.path), *body])
+        return '\n'.join(map(printable, [self.path, *body]))
 
 def _span(x):
     "Smallest and largest number"
@@ -192,9 +194,9 @@ def contact_sheet(
     for source in [r.source for r in reports if r.source is not None]:
         n = max(1, rows//len(reports))
         for i in np.unique(np.linspace(0, len(source.lengths)-1, n).round().astype(int)):
-            try: x = source.frames(int(i))
+            t = int(source.lengths[i])
+            try: x = np.concatenate([source.frames(int(i), k, k+1) for k in np.linspace(0, t-1, min(columns,t)).round().astype(int).tolist()])
             except InputError: continue
-            x = x[np.linspace(0, len(x)-1, min(columns,len(x))).round().astype(int)]
             k = side/max(x.shape[1:3])
             w,h = (max(1, round(o*k)) for o in x.shape[2:0:-1])
             if k<1: x = np.stack([cv2.resize(o, (w,h), interpolation=cv2.INTER_AREA).reshape(h,w,-1) for o in x])
@@ -202,22 +204,32 @@ def contact_sheet(
     return frame_sheet(films) if films else None
 
 # %% ../nbs/03e_inspection.ipynb #ins-command
+def _place(sheet):
+    "Refuse to draw over anything but an earlier sheet"
+    if not os.path.lexists(sheet): return
+    try:
+        with Image.open(sheet if os.path.isfile(sheet) and not os.path.islink(sheet) else os.devnull) as im: ours = im.info.get('Software')=='wm-inspect'
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError): ours = False
+    if not ours: raise InputError(f'{sheet}, which is no earlier sheet', 'a new file', 'choose another --sheet')
+
 @command
 def wm_inspect(
     path:str, # file or folder: shards, films, arrays, folders of pictures, or folders of these
-    sheet:str='contact_sheet.png', # where to draw a few clips; a file of this name is replaced
+    sheet:str='contact_sheet.png', # where to draw a few clips; an earlier sheet is replaced, nothing else is
     no_sheet:bool=False, # draw nothing
     deep:bool=False, # unpack every clip, to find holes in the middle of a file
 ):
     """Say what lies in a file or folder, name what is broken, and draw a few clips.
     Examples: `wm-inspect data`; `wm-inspect data/pendulum --deep --no-sheet`. Exit code 2 when something is broken"""
+    if not no_sheet: _place(sheet)
     reports = inspect_sets(path, deep)
     for r in reports: print(r, end='\n\n')
     picture = None if no_sheet else contact_sheet(reports)
     if picture is not None:
-        png = cv2.imencode('.png', picture[...,::-1])[1]
-        with atomic_path(sheet) as tmp: tmp.write_bytes(png.tobytes())
-        print(f'{sheet} shows clips of {_plural(len(reports),"set")}')
+        about = PngInfo()
+        about.add_text('Software', 'wm-inspect')
+        with atomic_path(sheet) as tmp: Image.fromarray(picture).save(tmp, 'PNG', pnginfo=about)
+        print(f'{printable(sheet)} shows clips of {_plural(len(reports),"set")}')
     n = sum(len(r.problems) for r in reports)
     if n: raise InputError(f'{_plural(n,"problem")} in {path}', 'none', 'see above')
 
@@ -249,21 +261,22 @@ def read_split(
 ) -> Split: # ascending clip numbers of each part, as `split_clips` gives them
     "Read a split, and check that it is that of these clips"
     path = Path(path)/'split.json' if Path(path).is_dir() else Path(path)
-    try:
-        note = json.loads(path.read_text())
-        found,parts = note['schema'],note['parts']
-        if (found,note['schema_version'])!=('world_models.split',1): raise KeyError('schema')
-    except FileNotFoundError: raise InputError(f'{path} is not there', 'a split', 'make one with wm-split') from None
-    except (ValueError, KeyError, TypeError): raise InputError(f'{path} holds no split', 'what wm-split writes', 'delete it, and split again') from None
-    names,about = clip_names(source),{k:getattr(source, 'settings', {}).get(k) for k in note['set']}
+    note = read_json(path, 'a split', 'make one with wm-split')
+    parts,names = note.get('parts'),clip_names(source)
+    sound = isinstance(parts, dict) and [*parts]==['train','valid','test'] and all(isinstance(v, list) and all(type(o) in (int,str) for o in v) for v in parts.values())
+    if not (sound and isinstance(note.get('set'), dict) and [note.get(k) for k in ('schema','schema_version')]==['world_models.split',1]):
+        raise InputError(f'{path} holds no split', 'what wm-split writes', 'delete it, and split again')
+    about = {k:getattr(source, 'settings', {}).get(k) for k in note['set']}
     have,want = names or list(range(len(source.lengths))),[o for v in parts.values() for o in v]
-    odd = [f'{o!r} is new' for o in have if o not in set(want)]+[f'{o!r} is gone' for o in want if o not in set(have)]
+    if len(want)>len(set(want)): raise InputError(f'{path} deals {len(want)-len(set(want))} clips twice', 'each clip in one part', 'delete it, and split again')
+    dealt,there = set(want),set(have)
+    odd = [f'{o!r} is new' for o in have if o not in dealt]+[f'{o!r} is gone' for o in want if o not in there]
     if odd or about!=note['set']:
         why = f"{len(odd)} clips differ ({odd[0]})" if odd else f"the set was {note['set']}, now {about}"
         raise InputError(f'{path} is the split of other clips: {why}', 'the clips that were split', 'delete it, and split again')
     number = {o:i for i,o in enumerate(have)}
     out = Split({k:np.sort([number[o] for o in v]) for k,v in parts.items()})
-    out.by = note['by']
+    out.by = note.get('by')
     return out
 
 # %% ../nbs/03e_inspection.ipynb #ins-wm-split
@@ -284,8 +297,7 @@ def wm_split(
     for path in sets:
         file = Path(out) if out else path/'split.json' if path.is_dir() else path.with_suffix('.split.json')
         note = make_split(open_source(path), share, seed)
-        text = json.dumps(note, indent=1)+'\n'
-        if file.exists() and file.read_text()!=text:
-            raise InputError(f'{file} holds another split', 'this one, or none', 'delete it, or choose another --out')
-        with atomic_path(file) as tmp: tmp.write_text(text)
+        if os.path.lexists(file):
+            if read_json(file, 'a split', 'choose another --out')!=note: raise InputError(f'{file} holds another split', 'this one, or none', 'delete it, or choose another --out')
+        else: write_json(file, note)
         print(f"{file}: {', '.join(f'{k} {len(v)}' for k,v in note['parts'].items())}, by {note['by']}")
