@@ -102,9 +102,8 @@ class ClipBank:
         actions:Tensor|None=None, # `(n,t-1,n_act)`; `None` in a world without
         seed:int=0, # seed of the draws
     ):
-        self.clips, self.length, self.bs, self.n_batches, self.make, self.seed = clips, length, bs, n_batches, make, seed
+        self.clips, self.length, self.bs, self.n_batches, self.make, self.seed, self.epoch = clips, length, bs, n_batches, make, seed, 0
         self.actions = clips.new_zeros(clips.shape[0], clips.shape[1]-1, 0) if actions is None else actions
-        self.epoch = 0
         if clips.shape[1]<length: raise InputError(f'clips of {clips.shape[1]} frames', f'at least {length}', 'make longer clips or foretell fewer frames')
     def __len__(self): return self.n_batches
     def __getitem__(self, i):
