@@ -192,6 +192,7 @@ def digest(
     "A fingerprint of what files hold, all of it, in this order"
     h = hashlib.blake2b(digest_size=16)
     for o in files:
+        if not os.path.isfile(o): raise InputError(f'{o}, which is no file', 'a file', 'check the path')
         with open(o, 'rb') as f: h.update(hashlib.file_digest(f, 'blake2b').digest())
     return h.hexdigest()
 
