@@ -77,7 +77,7 @@ BALLS['bouncing_balls'] = World('bouncing_balls', 'Bouncing balls', bouncing_bal
     ranges=dict(gravity=(.8,1.2), restitution=(.85,1), radius=(.07,.085), speed=(.4,1), heading=(0,2*np.pi)),
     ood=dict(gravity=(1.6,2.4), restitution=(.5,.7), radius=(.1,.12), speed=(1.3,2)),
     limits=dict(gravity=(0,100), restitution=(0,1), radius=(.001,.5), speed=(0,100), heading=(-10,10)),
-    units=dict(gravity='box/s²', restitution='', radius='box', speed='box/s', heading='rad'), pair=('gravity','speed'))
+    units=dict(gravity='box/s²', restitution='', radius='box', speed='box/s', heading='rad'), pair=('gravity','speed'), version=2)
 
 # %% ../nbs/00c_balls.ipynb #bal-sizes
 def sizes(
@@ -122,7 +122,7 @@ BALLS['multi_ball'] = World('multi_ball', 'Balls of unequal size', multi_ball,
     ranges=dict(gravity=(0,1.2), restitution=(.9,1), radius=(.05,.12), speed=(.3,.9), heading=(0,2*np.pi)),
     ood=dict(gravity=(2,3), restitution=(.5,.7), radius=(.13,.15), speed=(1.2,1.8)),
     limits=dict(gravity=(0,100), restitution=(0,1), radius=(.001,.5), speed=(0,100), heading=(-10,10)),
-    units=dict(gravity='box/s²', restitution='', radius='box', speed='box/s', heading='rad'), pair=('gravity','speed'))
+    units=dict(gravity='box/s²', restitution='', radius='box', speed='box/s', heading='rad'), pair=('gravity','speed'), version=2)
 
 # %% ../nbs/00c_balls.ipynb #bal-glide
 def glide(
@@ -232,7 +232,7 @@ BALLS['projectile'] = World('projectile', 'A throw through air', projectile,
     limits=dict(gravity=(0,100), drag=(0,10), restitution=(0,1), radius=(.001,.49), speed=(0,20),
         elevation=(-np.pi,np.pi), height=(.01,.5), edge=(.01,.5)),
     units=dict(gravity='box/s²', drag='1/box', restitution='', radius='box', speed='box/s', elevation='rad',
-        height='box', edge='box'), pair=('drag','speed'))
+        height='box', edge='box'), pair=('drag','speed'), version=2)
 
 # %% ../nbs/00c_balls.ipynb #bal-fall
 def fall(
@@ -306,4 +306,4 @@ BALLS['falling_objects'] = World('falling_objects', 'Falling shapes', falling_ob
     ranges=dict(gravity=(1.2,1.8), air=(30,50), radius=(.05,.07), height=(.5,.72), launch=(-.35,.35)),
     ood=dict(gravity=(2.5,3.5), air=(70,100), radius=(.08,.09), launch=(-.9,-.6)),
     limits=dict(gravity=(.01,100), air=(.01,1000), radius=(.001,.35), height=(0,1), launch=(-10,10)),
-    units=dict(gravity='box/s²', air='1/box²', radius='box', height='box', launch='box/s'), pair=('gravity','air'))
+    units=dict(gravity='box/s²', air='1/box²', radius='box', height='box', launch='box/s'), pair=('gravity','air'), version=2)

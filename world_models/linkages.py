@@ -78,7 +78,7 @@ LINKAGES['double_pendulum'] = World('double_pendulum', 'Double pendulum', double
         radius=(.001,.4)),
     units=dict(length='box', gravity='box/s²', theta0='rad', theta1='rad', omega0='rad/s', omega1='rad/s',
         radius='box'),
-    pair=('gravity','length'))
+    pair=('gravity','length'), version=2)
 
 # %% ../nbs/00e_linkages.ipynb #lnk-strike
 def strike(
@@ -167,4 +167,4 @@ LINKAGES['newtons_cradle'] = World('newtons_cradle', "Newton's cradle", newtons_
     ood=dict(length=(.16,.2), gravity=(7,9), restitution=(.8,.9), lift=(.8,.95), radius=(.044,.05)),
     limits=dict(length=(.02,.6), gravity=(0,100), restitution=(.5,1), lift=(0,1.5), side=(-1,1), radius=(.001,.2)),
     units=dict(length='box', gravity='box/s²', restitution='', lift='rad', side='', radius='box'),
-    pair=('gravity','length'))
+    pair=('gravity','length'), version=2)

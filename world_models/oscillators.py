@@ -143,7 +143,7 @@ OSCILLATORS['pendulum'] = World('pendulum', 'Pendulum', pendulum,
     limits=dict(length=(.01,.5), gravity=(0,100), damping=(0,100), theta0=(-10,10), omega0=(-99,99), side=(-1,1),
         radius=(.001,.5)),
     units=dict(length='box', gravity='box/s²', damping='1/s', theta0='rad', omega0='rad/s', side='', radius='box'),
-    pair=('gravity','length'))
+    pair=('gravity','length'), version=2)
 
 # %% ../nbs/00d_oscillators.ipynb #osc-strobe-def
 def strobe(
@@ -212,4 +212,4 @@ OSCILLATORS['spring_mass'] = World('spring_mass', 'Mass on a spring', spring_mas
     limits=dict(stiffness=(.01,1e4), damping=(0,100), amplitude=(0,.5), phase=(-99,99), rest=(.05,.9),
         radius=(.01,.4)),
     units=dict(stiffness='1/s²', damping='1/s', amplitude='box', phase='rad', rest='box', radius='box'),
-    pair=('stiffness','radius'))
+    pair=('stiffness','radius'), version=2)
