@@ -89,8 +89,8 @@ def command(
             sys.exit(141)
         except BaseException as e:
             if (end := _outcome(e)) is None: raise
-            print(f"{f.__name__.replace('_','-')}: {end[0]}", file=sys.stderr)
-            sys.exit(end[1])
+        print(f"{f.__name__.replace('_','-')}: {end[0]}", file=sys.stderr) # when the exception is gone, and bars that it held have ended
+        sys.exit(end[1])
     return _run
 
 # %% ../nbs/00_commands.ipynb #cmd-entry
@@ -110,6 +110,7 @@ def launch(
     from fastcore.script import anno_parser
     args = vars(anno_parser(f).parse_args())
     f(**{k:args[k] for k in inspect.signature(f).parameters})
+    for s in _STOP: signal.signal(s, signal.SIG_IGN) # all is done
 
 def __getattr__(name):
     if name not in COMMANDS: raise AttributeError(name)

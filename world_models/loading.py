@@ -20,8 +20,9 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from .core import InputError, free_memory, pick_device, track
 from .storage import atomic_path
-from .datasets import EpisodeSet, VideoSet, Windows, read_clip, split_clips
+from .datasets import EpisodeSet, VideoSet, Windows, split_clips
 from .shards import open_shard
+from .videos import open_video, whole_from
 
 # %% ../nbs/03f_loading.ipynb #load-window
 def join_batch(
@@ -86,11 +87,14 @@ class OpenVideos(VideoSet):
         _,opened,scaler = self._opened
         c = opened.pop(path, None)
         if c is None:
-            c = av.open(path, metadata_errors='replace')
-            c.streams.video[0].codec_context.thread_count = 1
+            held = open_video(path)
+            c = held,*held.__enter__()
         opened[path] = c
-        if len(opened)>self.n_open: opened.pop(next(iter(opened))).close()
-        return c,c.streams.video[0],scaler
+        if len(opened)>self.n_open: self._close(next(iter(opened)))
+        return *c[1:],scaler
+
+    def _close(self, path):
+        if path in self._opened[1]: self._opened[1].pop(path)[0].__exit__(None, None, None)
 
     def frames(self,
         i:int, # video
@@ -100,10 +104,10 @@ class OpenVideos(VideoSet):
         "Read frames of one video"
         info,(h,w,c) = self.infos[i],self.frame_shape
         want = info.pts[start:stop]
-        if info.seekable and info.turn is None and start>=0 and len(want)==(stop or info.n_frames)-start>0:
+        if self.resample is None and info.seekable and info.turn is None and start>=0 and len(want)==(stop or info.n_frames)-start>0:
             try: return self._read(info.path, want, h, w, c)
-            except (av.FFmpegError, LookupError): self._opened[1].pop(info.path, None)
-        return read_clip(info.path, start, None if stop is None else stop-start, (h,w), c, info)
+            except (av.FFmpegError, LookupError): self._close(info.path)
+        return super().frames(i, start, stop)
 
     def _read(self, path, want, h, w, channels):
         "Frames with the presentation times `want`, or `LookupError`"
@@ -111,8 +115,8 @@ class OpenVideos(VideoSet):
         box.seek(int(want[0]), stream=stream)
         kind,planes = ('gray',(0,)) if channels==1 else ('gbrp',(2,0,1)) # whole planes, in the order red, green, blue
         out,n = np.empty((len(want),channels,h,w), np.uint8),0
-        for f in box.decode(stream):
-            if f.pts is None or f.is_corrupt or f.pts>want[n]: break
+        for f in whole_from(box.decode(stream)):
+            if f.is_corrupt or f.pts>want[n]: break
             if f.pts<want[n]: continue
             f = scaler.reformat(f, w, h, kind, interpolation='AREA', threads=1)
             for o,k in zip(out[n], planes): o[:] = np.frombuffer(f.planes[k], np.uint8).reshape(h,-1)[:,:w]
@@ -130,7 +134,7 @@ class Direct:
     ):
         self.windows,self.device,source = windows,pick_device(device or 'cpu'),windows.source
         self.reader = ShardReader(source) if isinstance(source, EpisodeSet) else None
-        if type(source) is VideoSet: source = OpenVideos(source.infos, source.frame_shape[:2], source.frame_shape[2])
+        if type(source) is VideoSet: source = OpenVideos(source.infos, source.frame_shape[:2], source.frame_shape[2], source.resample)
         self.sources = [copy.copy(source) for _ in range(threads if isinstance(source, VideoSet) else 1)]
 
     def __len__(self): return len(self.windows)

@@ -14,6 +14,7 @@ __all__ = ['SCHEMA', 'SCHEMA_VERSION', 'AGAIN', 'save_shard', 'note', 'open_shar
 import hashlib, json, os, signal
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import partial
 from io import BytesIO
 from itertools import islice
@@ -160,12 +161,17 @@ def _hired():
     "Go when the employer is gone"
     Thread(target=lambda: (parent_process().join(), os._exit(1)), daemon=True).start()
 
-def _submit(pool, f, o):
-    "Give work to a pool; processes that it starts for it are born deaf to what a terminal says"
-    if not hasattr(signal, 'pthread_sigmask'): return pool.submit(f, o)
+@contextmanager
+def _deaf():
+    "Processes that begin in here are born deaf to what a terminal says: workers, and the one that keeps count of what they share"
+    if not hasattr(signal, 'pthread_sigmask'): yield; return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _DEAF)
-    try: return pool.submit(f, o)
+    try: yield
     finally: signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+def _submit(pool, f, o):
+    "Give work to a pool, which may start a process for it"
+    with _deaf(): return pool.submit(f, o)
 
 def spread(
     f, # importable function of one item
@@ -178,7 +184,7 @@ def spread(
     if workers<2:
         yield from map(f, todo)
         return
-    pool = ProcessPoolExecutor(workers, mp_context=get_context('spawn'), initializer=_hired)
+    with _deaf(): pool = ProcessPoolExecutor(workers, mp_context=get_context('spawn'), initializer=_hired)
     try:
         while busy := busy | {_submit(pool,f,o) for o in islice(todo, workers-len(busy))}:
             done,busy = wait(busy, return_when=FIRST_COMPLETED)

@@ -255,17 +255,30 @@ def common_size(
     return tuple(max(1, round((area*r)**.5/multiple))*multiple for r in (1/aspect, aspect))
 
 class VideoSet:
-    "Videos as they lie, each one long clip, resized to one frame size"
+    "Videos as they lie, each one long clip, resized to one frame size and, where that is asked for, to one frame rate"
+    dtype = np.dtype(np.uint8)
     def __init__(self,
         infos:list, # `VideoInfo`s
         size=None, # `(h,w)` or the side of a square, pixels; `None` takes `common_size`
         channels:int=3, # 1 grey, 3 colour
+        fps:float|None=None, # frames a second of every clip: at each moment the frame that a player would show; `None` keeps what each video has
     ):
-        self.infos,self.frame_shape = list(infos),(*_hw(size or common_size(infos)),channels)
-        self.fps = float(np.median([o.fps for o in infos]))
-        self.lengths,self.groups = np.array([o.n_frames for o in infos]),np.arange(len(infos))
+        check_numbers(above=0, fps=fps)
+        self.infos,self.frame_shape,self.resample = list(infos),(*_hw(size or common_size(infos)),channels),fps
+        self.lengths = np.array([o.n_frames if fps is None else len(self._shown(o)) for o in infos])
+        self.rates = np.array([o.fps for o in infos]) if fps is None else np.full(len(infos), float(fps))
+        known = self.rates[self.lengths>1] if (self.lengths>1).any() else self.rates # one frame alone has no rate
+        self.fps = float(np.median(known)) if np.ptp(known)<=.01*known.min() else float('nan')
+        above = os.path.commonpath([os.path.dirname(os.path.abspath(o.path)) for o in infos])
+        self.names,self.groups = [Path(os.path.relpath(o.path, above)).as_posix() for o in infos],np.arange(len(infos))
 
     def __len__(self): return len(self.infos)
+
+    def _shown(self, info):
+        "Numbers of the frames that are shown at 0, 1/fps, 2/fps, ..., as long as the video lasts"
+        at = (info.pts-info.pts[0])*info.tick
+        end = at[-1]+1/info.fps
+        return np.searchsorted(at, np.arange(max(1, int(end*self.resample+1e-6)))/self.resample+1e-6, 'right')-1
 
     def frames(self,
         i:int, # video
@@ -274,4 +287,7 @@ class VideoSet:
     ) -> np.ndarray: # `(t,h,w,c)`, `uint8`
         "Read frames of one video"
         info,(h,w,c) = self.infos[i],self.frame_shape
-        return read_clip(info.path, start, None if stop is None else stop-start, (h,w), c, info)
+        if self.resample is None: return read_clip(info.path, start, None if stop is None else stop-start, (h,w), c, info)
+        k = self._shown(info)[start:stop]
+        if len(k)==0: raise InputError(f'frames {start} to {stop} of {info.path}', f'frames from 0 to {self.lengths[i]-1}', 'ask for a part of it')
+        return read_clip(info.path, int(k[0]), int(k[-1]-k[0])+1, (h,w), c, info)[k-k[0]]
