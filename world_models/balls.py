@@ -13,8 +13,8 @@ __all__ = ['BALLS', 'OUTLINES', 'EXTENT', 'DRAG', 'place', 'ball_fields', 'bounc
 # %% ../nbs/00c_balls.ipynb #bal-imports
 from dataclasses import replace
 import numpy as np
-from .core import InputError
-from .contacts import KINDS, MAX_CONTACTS, Balls, bounce, collide, event_table
+from .core import InputError, check_numbers
+from .contacts import KINDS, Balls, bounce, check_pace, collide, event_table
 from .episodes import World, whole
 
 # %% ../nbs/00c_balls.ipynb #bal-place
@@ -25,8 +25,8 @@ def place(
     "Put balls into the box so that none overlap"
     (n,k),r = radius.shape, radius[:,None,:,None]
     side = int(np.ceil(np.sqrt(k)))
-    if 2*r.max()*side>1:
-        limit = f'a radius of at most {1/(2*side):.3g}'
+    if 2*r.max()*side>.998:
+        limit = f'a radius of at most {.499/side:.3g}'
         raise InputError(f'{k} balls of radius {r.max():.3g}', limit, 'make them smaller or fewer')
     spots = r + (1-2*r)*draw.unit('spot', 32, k, 2)
     pos,fits = spots[:,0].copy(),np.ones(n,bool)
@@ -77,7 +77,7 @@ BALLS['bouncing_balls'] = World('bouncing_balls', 'Bouncing balls', bouncing_bal
     ranges=dict(gravity=(.8,1.2), restitution=(.85,1), radius=(.07,.085), speed=(.4,1), heading=(0,2*np.pi)),
     ood=dict(gravity=(1.6,2.4), restitution=(.5,.7), radius=(.1,.12), speed=(1.3,2)),
     limits=dict(gravity=(0,100), restitution=(0,1), radius=(.001,.5), speed=(0,100), heading=(-10,10)),
-    units=dict(gravity='box/s²', restitution='', radius='box', speed='box/s', heading='rad'), pair=('gravity','speed'))
+    units=dict(gravity='box/s²', restitution='', radius='box', speed='box/s', heading='rad'), pair=('gravity','speed'), version=2)
 
 # %% ../nbs/00c_balls.ipynb #bal-sizes
 def sizes(
@@ -122,7 +122,7 @@ BALLS['multi_ball'] = World('multi_ball', 'Balls of unequal size', multi_ball,
     ranges=dict(gravity=(0,1.2), restitution=(.9,1), radius=(.05,.12), speed=(.3,.9), heading=(0,2*np.pi)),
     ood=dict(gravity=(2,3), restitution=(.5,.7), radius=(.13,.15), speed=(1.2,1.8)),
     limits=dict(gravity=(0,100), restitution=(0,1), radius=(.001,.5), speed=(0,100), heading=(-10,10)),
-    units=dict(gravity='box/s²', restitution='', radius='box', speed='box/s', heading='rad'), pair=('gravity','speed'))
+    units=dict(gravity='box/s²', restitution='', radius='box', speed='box/s', heading='rad'), pair=('gravity','speed'), version=2)
 
 # %% ../nbs/00c_balls.ipynb #bal-glide
 def glide(
@@ -181,27 +181,30 @@ def leap(
 def soar(
     balls, # `Balls`, one in each box: inside, not at rest on the floor
     drag, # `(n,)` 1/box
-    times, # frame times, `(t,)` seconds from 0 upwards, evenly spaced
+    times, # frame times, `(t,)` seconds from 0 upwards
     step:float=1/15, # longest step, seconds
 ): # centres `(n,t,1,2)`, velocities `(n,t,1,2)`, contacts as `EVENT` records
     "Follow a ball through air, from contact to contact"
-    frame,n = times[1] if len(times)>1 else 1., len(drag)
-    sub = int(np.ceil(frame/step - 1e-9))
-    marks = np.arange((len(times)-1)*sub+1)*frame/sub
+    check_numbers(least=0, gravity=balls.gravity.min(), drag=drag.min())
+    n = len(drag)
     clip,clock,due = np.arange(n),np.zeros(n),np.ones(n,int)
     log = [(clip, clock, balls.pos, balls.vel, np.full(n,-1))]
-    while len(clip) and due.min()<len(marks):
-        balls,dt,kind = leap(balls, drag, marks[due]-clock)
-        clock = np.where(kind<0, marks[due], clock+dt)
-        log.append((clip, clock, balls.pos, balls.vel, kind))
-        due = due + (kind<0)
-        go = due<len(marks)
+    while len(clip) and due.min()<len(times):
+        pace = drag*np.linalg.norm(balls.vel[:,0], axis=-1) + np.sqrt(drag*balls.gravity)
+        left = times[due]-clock
+        steps = np.ceil(left*np.maximum(5*pace, 1/step) - 1e-9)
+        balls,dt,kind = leap(balls, drag, left/np.maximum(steps,1))
+        there = (steps<=1) & (kind<0)
+        clock,due = np.where(there, times[due], clock+dt), due+there
+        seen = there | (kind>=0)
+        log.append(tuple(o[seen] for o in (clip, clock, balls.pos, balls.vel, kind)))
+        check_pace(len(log), clip, clock, times[-1])
+        go = due<len(times)
         if not go.all(): balls,drag,clip,clock,due = (o[go] for o in (balls,drag,clip,clock,due))
-        if len(log)>MAX_CONTACTS: raise InputError(f'{len(log)} leaps in clip {clip[0]}', 'fewer', 'make fewer frames')
     log = [np.concatenate(o) for o in zip(*log)]
     clip,clock,pos,vel,kind = (o[log[0].argsort(kind='stable')] for o in log)
     hit = kind>=0
-    pos,vel = (o[~hit].reshape(n,-1,1,2)[:,::sub] for o in (pos,vel))
+    pos,vel = (o[~hit].reshape(n,-1,1,2) for o in (pos,vel))
     return pos, vel, event_table(clip[hit], clock[hit], KINDS[kind[hit]])
 
 # %% ../nbs/00c_balls.ipynb #bal-throw
@@ -232,7 +235,7 @@ BALLS['projectile'] = World('projectile', 'A throw through air', projectile,
     limits=dict(gravity=(0,100), drag=(0,10), restitution=(0,1), radius=(.001,.49), speed=(0,20),
         elevation=(-np.pi,np.pi), height=(.01,.5), edge=(.01,.5)),
     units=dict(gravity='box/s²', drag='1/box', restitution='', radius='box', speed='box/s', elevation='rad',
-        height='box', edge='box'), pair=('drag','speed'))
+        height='box', edge='box'), pair=('drag','speed'), version=2)
 
 # %% ../nbs/00c_balls.ipynb #bal-fall
 def fall(
@@ -306,4 +309,4 @@ BALLS['falling_objects'] = World('falling_objects', 'Falling shapes', falling_ob
     ranges=dict(gravity=(1.2,1.8), air=(30,50), radius=(.05,.07), height=(.5,.72), launch=(-.35,.35)),
     ood=dict(gravity=(2.5,3.5), air=(70,100), radius=(.08,.09), launch=(-.9,-.6)),
     limits=dict(gravity=(.01,100), air=(.01,1000), radius=(.001,.35), height=(0,1), launch=(-10,10)),
-    units=dict(gravity='box/s²', air='1/box²', radius='box', height='box', launch='box/s'), pair=('gravity','air'))
+    units=dict(gravity='box/s²', air='1/box²', radius='box', height='box', launch='box/s'), pair=('gravity','air'), version=2)

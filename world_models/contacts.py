@@ -10,7 +10,7 @@ Docs: https://world-models.github.io/world_models/contacts.html.md"""
 
 # %% auto #0
 __all__ = ['REST_HOP', 'KINDS', 'MAX_CONTACTS', 'EVENT', 'Balls', 'fly', 'wall_times', 'pair_times', 'collide', 'next_contact',
-           'bounce', 'event_table']
+           'bounce', 'check_pace', 'event_table']
 
 # %% ../nbs/00a_contacts.ipynb #con-imports
 from dataclasses import dataclass, replace
@@ -39,17 +39,19 @@ def fly(
     return replace(balls, pos=balls.pos + balls.vel*t + a*t**2/2, vel=balls.vel + a*t)
 
 # %% ../nbs/00a_contacts.ipynb #con-wall
+def _pulled(h, u, a):
+    "Seconds to a wall at distance `h`, approached at speed `u` and acceleration `a`"
+    s = np.sqrt(u**2 + 2*a*h)
+    return np.where(u<0, np.where(a>0, (s-u)/a, np.inf), 2*h/(u+s))
+
 def wall_times(
     balls, # `Balls`
 ): # seconds to side wall, floor and ceiling, each `(n,k)`; `inf` or `nan` is never
     "Solve for the next touch of each ball with each wall"
     (x,y),(vx,vy),r,g = np.moveaxis(balls.pos,-1,0), np.moveaxis(balls.vel,-1,0), balls.radius, balls.gravity[:,None]
     gap,h,d = (np.maximum(o,0) for o in (np.where(vx>0, 1-r-x, x-r), y-r, 1-r-y))
-    s = np.sqrt(vy**2 + 2*g*h)
     with np.errstate(divide='ignore', invalid='ignore'):
-        floor = np.where(vy>0, (vy+s)/g, 2*h/(s-vy))
-        ceiling = np.where(vy>0, 2*d/(vy + np.sqrt(vy**2 - 2*g*d)), np.inf)
-        return gap/np.abs(vx), floor, ceiling
+        return gap/np.abs(vx), _pulled(h, -vy, g), _pulled(d, vy, -g)
 
 # %% ../nbs/00a_contacts.ipynb #con-pair
 def pair_times(
@@ -80,7 +82,7 @@ def collide(
     normal /= np.sqrt((normal**2).sum(-1, keepdims=True))
     inv_a,inv_b = 1/balls.mass[n,a], pair/balls.mass[n,b]
     u = ((vel[n,a] - pair[:,None]*vel[n,b])*normal).sum(-1)
-    part = np.maximum(balls.restitution*u, np.minimum(u, np.sqrt(2*balls.gravity*REST_HOP)))
+    part = np.maximum(balls.restitution*u, np.minimum(u, np.sqrt(2*np.abs(balls.gravity)*REST_HOP)))
     impulse = normal*((u+part)/(inv_a+inv_b))[:,None]
     vel[n,a] -= impulse*inv_a[:,None]
     vel[n[pair],b[pair]] += (impulse*inv_b[:,None])[pair]
@@ -117,13 +119,24 @@ def bounce(
         b.pos = np.clip(b.pos, b.radius[...,None], 1-b.radius[...,None])
         b = collide(b, *contact)
         log.append((clip, clock, b.pos, b.vel, *contact))
-        if len(log)>MAX_CONTACTS:
-            raise InputError(f'{MAX_CONTACTS} contacts in clip {clip[0]}', 'fewer', 'give the balls more room')
+        check_pace(len(log), clip, clock, times[-1])
     log = [np.concatenate(o) for o in zip(*log)]
     return _read_log([o[np.argsort(log[0], kind='stable')] for o in log], balls, times)
 
 # %% ../nbs/00a_contacts.ipynb #con-log
 MAX_CONTACTS = 100_000 # contacts of a clip beyond which something is wrong
+
+def check_pace(
+    done:int, # how many each clip has had, contacts or steps
+    clip, # clips that go on, `(m,)`
+    clock, # their time, `(m,)` seconds
+    last, # end of the clips, seconds
+) -> None:
+    "Refuse clips that would have too many contacts, as soon as their first thousand show it"
+    if done!=1000 and done<MAX_CONTACTS or not len(clip): return
+    i = clock.argmin()
+    if (many := done*last/max(clock[i],1e-99)) > MAX_CONTACTS:
+        raise InputError(f'about {many:,.3g} contacts in clip {clip[i]}', f'at most {MAX_CONTACTS:,}', 'give the balls more room, or make slower or shorter clips')
 EVENT = np.dtype([('clip','i4'), ('time','f8'), ('kind','S8'), ('a','i2'), ('b','i2')]) # b=-1: no second body
 
 def event_table(
@@ -151,10 +164,11 @@ def _read_log(log, balls, times):
 # %% ../nbs/00a_contacts.ipynb #con-check
 def _check_start(balls):
     "Refuse a start that the event loop cannot follow"
-    (p,r),(i,j) = (balls.pos, balls.radius), np.triu_indices(balls.pos.shape[1], 1)
+    (p,r,g),(i,j) = (balls.pos, balls.radius, balls.gravity[:,None]), np.triu_indices(balls.pos.shape[1], 1)
     bad = {'balls that overlap': r[:,i]+r[:,j]-np.sqrt(((p[:,i]-p[:,j])**2).sum(-1)) > 1e-9,
         'a ball partly outside': np.maximum(-p, p-1).max(-1)+r > 1e-9,
-        'a ball at rest on the floor': (balls.gravity[:,None]>0) & (p[...,1]<=r) & (balls.vel[...,1]==0)}
+        'a ball at rest on the floor': np.where(g>0, p[...,1]<=r, p[...,1]>=1-r) & (g!=0) & (balls.vel[...,1]==0),
+        'numbers that are none': ~np.isfinite(p).all(-1) | ~np.isfinite(balls.vel).all(-1)}
     for k,o in bad.items():
         if o.any():
             wanted = 'balls apart, inside, and above the floor or moving'

@@ -13,10 +13,9 @@ __all__ = ['TRUTH', 'Episodes', 'Draw', 'bell', 'World', 'pick_ranges', 'nearest
 import inspect
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from zlib import crc32
 import numpy as np
 from fastcore.basics import patch
-from .core import InputError
+from .core import InputError, random_stream
 
 # %% ../nbs/00b_episodes.ipynb #epi-episodes
 TRUTH = 'state','energy','momentum','events','actions' # arrays that a clip may carry
@@ -72,20 +71,20 @@ def __getitem__(self:Episodes,
 # %% ../nbs/00b_episodes.ipynb #epi-draw
 @dataclass
 class Draw:
-    "Random numbers for clips, a stream of its own for each name"
+    "Random numbers for the clips of a world, a stream of its own for each name"
     n:int # number of clips
     seed:object # an int or a sequence of ints, 0 or more
     ranges:dict # parameter -> (low, high)
     pair:tuple=() # two parameters whose halves are combined as `combo` says
     combo:str|None=None # 'seen' leaves out the upper half of both, 'unseen' takes nothing else; `None` takes all
+    world:str='' # name of the world
 
     def unit(self,
         name:str, # name of the stream
         *shape:int, # numbers for each clip
     ): # `(n,*shape)` in [0,1)
         "Uniform numbers"
-        stream = np.random.SeedSequence(self.seed, spawn_key=(crc32(name.encode()),))
-        return np.random.default_rng(stream).random((self.n,*shape))
+        return random_stream('simulate', self.world, self.seed, name).random((self.n,*shape))
 
     def half(self,
         name:str, # one of `pair`
@@ -195,5 +194,5 @@ def __call__(self:World,
         raise InputError(f'combo={combo!r} in {self.name}', "'seen', 'unseen' or None" if self.pair else 'None', 'change it')
     ranges = pick_ranges(self, ood, {k:v for k,v in overrides.items() if k in self.ranges})
     options = {k:v for k,v in overrides.items() if k in self.options}
-    fields = self.simulate(Draw(n, seed, ranges, self.pair, combo), np.arange(n_frames)/fps, **options)
+    fields = self.simulate(Draw(n, seed, ranges, self.pair, combo, self.name), np.arange(n_frames)/fps, **options)
     return Episodes(world=self.name, seed=seed, fps=fps, **fields)

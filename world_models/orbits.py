@@ -138,4 +138,4 @@ ORBITS['orbits'] = World('orbits', 'Planets', orbits,
     limits=dict(mu=(1e-6,10), star_radius=(.001,.45), radius=(.001,.2), stretch=(0,1), place=(0,1), phase=(0,1),
         turn=(-10,10)),
     units=dict(mu='box³/s²', star_radius='box', radius='box', stretch='', place='', phase='turns', turn='rad'),
-    pair=('mu','stretch'))
+    pair=('mu','stretch'), version=2)

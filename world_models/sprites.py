@@ -132,7 +132,7 @@ def moving_mnist(
 SPRITES = {}
 SPRITES['moving_mnist'] = World('moving_mnist', 'Moving MNIST', moving_mnist,
     ranges=dict(speed=(.4,1), heading=(0,2*np.pi)), ood=dict(speed=(1.3,1.9)),
-    limits=dict(speed=(0,100), heading=(-10,10)), units=dict(speed='box/s', heading='rad'), pair=('speed','heading'))
+    limits=dict(speed=(0,100), heading=(-10,10)), units=dict(speed='box/s', heading='rad'), pair=('speed','heading'), version=2)
 
 # %% ../nbs/00h_sprites.ipynb #spr-arc
 BEAT = .2 # seconds between two draws of the turning rate
@@ -214,4 +214,4 @@ SPRITES['bouncing_shapes'] = World('bouncing_shapes', 'Square and disc', bouncin
     ranges=dict(radius=(.09,.13), speed=(.35,.9), heading=(0,2*np.pi), turn=(2,5)),
     ood=dict(radius=(.15,.18), speed=(1.1,1.6), turn=(7,10)),
     limits=dict(radius=(.001,.2), speed=(0,2.9), heading=(-10,10), turn=(0,15)),
-    units=dict(radius='box', speed='box/s', heading='rad', turn='rad/s'), pair=('speed','turn'))
+    units=dict(radius='box', speed='box/s', heading='rad', turn='rad/s'), pair=('speed','turn'), version=2)

@@ -95,7 +95,7 @@ SURPRISES['occluder'] = World('occluder', 'Behind the wall', occluder,
     ood=dict(gravity=(1.2,2), radius=(.08,.1), speed=(1.1,1.5), width=(.38,.44)),
     limits=dict(gravity=(0,100), radius=(.001,.2), speed=(.01,100), climb=(-100,100), centre=(.3,.7), width=(.02,.6)),
     units=dict(gravity='box/s²', radius='box', speed='box/s', climb='box/s', centre='box', width='box'),
-    pair=('speed','width'))
+    pair=('speed','width'), version=2)
 
 # %% ../nbs/00i_surprises.ipynb #sur-trap
 def trap_step(
@@ -152,7 +152,7 @@ SURPRISES['random_kicks'] = World('random_kicks', 'Kicked at random', random_kic
         heading=(-10,10)),
     units=dict(stiffness='1/s²', damping='1/s', kick='box/s^1.5', radius='box', offset='box', speed='box/s',
         heading='rad'),
-    pair=('stiffness','kick'))
+    pair=('stiffness','kick'), version=2)
 
 # %% ../nbs/00i_surprises.ipynb #sur-predict
 def predict_kicks(
@@ -330,4 +330,4 @@ SURPRISES['impossible_twins'] = World('impossible_twins', 'Impossible twins', im
     ood=dict(gravity=(1.6,2.4), radius=(.1,.12), speed=(1.3,2)),
     limits=dict(gravity=(.01,100), radius=(.02,.12), speed=(.05,100), heading=(-10,10), moment=(0,1), wall=(.35,.6)),
     units=dict(gravity='box/s²', radius='box', speed='box/s', heading='rad', moment='', wall='box'),
-    pair=('gravity','speed'))
+    pair=('gravity','speed'), version=2)

@@ -174,7 +174,7 @@ WAVES['waves'] = World('waves', 'Ripples', waves,
     limits=dict(source_x=(0,1), source_y=(0,1), width=(.057,.3), amplitude=(.001,1000), speed=(.01,100),
         damping=(0,100)),
     units=dict(source_x='box', source_y='box', width='box', amplitude='height', speed='box/s', damping='1/s'),
-    pair=('speed','width'))
+    pair=('speed','width'), version=2)
 
 # %% ../nbs/00g_waves.ipynb #wav-height
 def height(
