@@ -225,6 +225,7 @@ def decoder_for(
     width:int=64, # channels at half the frame's side
 ) -> DeepDecoder: # a new decoder
     "Choose the decoder that draws the latents of an encoder"
+    if spec.stride!=1: raise InputError(f'a decoder for a {spec}', 'a latent for every frame', 'encode every frame by itself')
     args = dict(z_shape=spec.shape, x_shape=x_shape, width=width)
     if pretrained: args.update(depth=3, attention=True)
     if spec.kind=='tokens': return TokenDecoder(grid=grid, **args)
