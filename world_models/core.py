@@ -101,6 +101,8 @@ class LatentSpec:
         z, # latents, `(b,t,*shape)`
     ): # the same latents
         "Refuse latents of another shape"
+        if not (hasattr(z, 'is_floating_point') and z.is_floating_point()):
+            raise InputError(f"latents of {getattr(z, 'dtype', type(z).__name__)}", f'a tensor of floats for a {self}', 'encode frames first')
         if tuple(z.shape[2:])!=self.shape: raise InputError(f'latents {tuple(z.shape)}', f'(batch, time, *{self.shape}) for a {self}', 'use the encoder that belongs to this model')
         return z
 
