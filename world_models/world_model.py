@@ -52,7 +52,7 @@ class WorldModel(nn.Module):
         super().__init__()
         parts = dict(encoder=encoder, quantizer=quantizer, dynamics=dynamics, decoder=decoder)
         for name,part in parts.items():
-            if part is not None and part.spec!=encoder.spec:
+            if part is not None and not encoder.spec.fits(part.spec):
                 raise InputError(f'an encoder that makes {encoder.spec} and a {name} that takes {part.spec}', 'equal specs', f'build the {name} for {encoder.spec}')
         if tuple(decoder.x_shape)!=tuple(encoder.x_shape):
             raise InputError(f'an encoder of frames {encoder.x_shape} and a decoder of {decoder.x_shape}', 'equal frames', 'build both with one x_shape')
