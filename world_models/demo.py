@@ -182,7 +182,9 @@ def judge_model(
         def redraw(context, future):
             x0, x = (o.to(model.z_mean.device) for o in (context[:,-1:], future))
             return model.decode(model.encode(x), (x0[:,0], model.encode(x0)[:,0])).cpu()
-        report = evaluate(f, frames if truth is None else truth, n_ctx=n, horizon=plan['horizon'], frames=frames, reconstruct=redraw, progress=progress)
+        groups = clips.groups[test]
+        report = evaluate(f, frames if truth is None else truth, n_ctx=n, horizon=plan['horizon'], frames=frames, reconstruct=redraw,
+            groups=groups if len(set(groups))>1 else None, progress=progress) # of one video the clips are all there is
         x = torch.from_numpy(frames[:4]).movedim(-1,-3).float()/255
         y = rollout(model, x[:,:n], plan['horizon'])
         compare_video(out/'rollout.mp4', x[:,n:], y, x[:,:n], fps=clips.fps)

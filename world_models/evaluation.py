@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 from torch import Tensor
-from .core import InputError, as_frames, track
+from .core import InputError, as_frames, random_stream, track
 from .storage import atomic_path
 from .detection import constant_velocity, match, observe, squared_error
 from .rendering import render
@@ -26,12 +26,23 @@ from .rendering import render
 # %% ../nbs/12_evaluation.ipynb #ev-psnr
 MSE_FLOOR = 1/(12*255**2) # squared error of rounding to 8 bits
 
+def _frames(pred, truth):
+    "Two tensors of frames of one shape, clamped to [0,1] where a drawing overshoots; another range is refused"
+    pred,truth = (torch.as_tensor(o) for o in (pred,truth))
+    if pred.shape!=truth.shape or pred.ndim<3: raise InputError(f'frames {tuple(pred.shape)} against {tuple(truth.shape)}', 'the same shape, (...,c,h,w)', 'compare like with like')
+    for o in (pred,truth):
+        if not o.is_floating_point(): raise InputError(f'frames of {o.dtype}', 'floats in [0,1]', 'divide bytes by 255')
+        lo,hi = o.detach().aminmax()
+        if not (lo>=-.5 and hi<=1.5): raise InputError(f'frames from {lo:.3g} to {hi:.3g}', 'values in [0,1]', 'divide what goes to 255 by 255, or look for nan')
+    return pred.clamp(0,1),truth.clamp(0,1)
+
 def psnr(
-    pred, # frames, `(...,c,h,w)`, clamped to [0,1]
+    pred, # frames, `(...,c,h,w)`, in [0,1]; arrays or tensors
     truth, # frames of the same shape
 ) -> Tensor: # decibels for each frame, `(...)`, at most 58.9
     "Peak signal-to-noise ratio of each frame"
-    mse = (pred.clamp(0,1)-truth.clamp(0,1)).square().mean((-3,-2,-1))
+    pred,truth = _frames(pred, truth)
+    mse = (pred-truth).square().mean((-3,-2,-1))
     return -10*mse.clamp(min=MSE_FLOOR).log10()
 
 # %% ../nbs/12_evaluation.ipynb #ev-ssim
@@ -45,11 +56,11 @@ def blur_matrix(
     return g/g.sum(1, keepdim=True)
 
 def ssim(
-    pred, # frames, `(...,c,h,w)`, clamped to [0,1]
+    pred, # frames, `(...,c,h,w)`, in [0,1]; arrays or tensors
     truth, # frames of the same shape
 ) -> Tensor: # similarity of each frame, `(...)`, at most 1
     "Structural similarity of each frame; Wang et al. 2004, doi:10.1109/TIP.2003.819861"
-    x,y = pred.clamp(0,1), truth.clamp(0,1)
+    x,y = _frames(pred, truth)
     A,B = blur_matrix(x.shape[-2]), blur_matrix(x.shape[-1])
     mx,my,xx,yy,xy = (A@o@B.T for o in (x, y, x*x, y*y, x*y))
     top = (2*mx*my+.01**2)*(2*(xy-mx*my)+.03**2)
@@ -113,11 +124,15 @@ def bootstrap(
     finish=None, # applied to the means, for instance `np.sqrt`; `None` for nothing
     n_boot:int=1000, # samples of clips
     seed:int=0, # seed of the samples
+    groups=None, # what each clip belongs to, `(n,)`; drawn as a whole; `None`: each clip is its own
 ): # lower and upper bound at each step, `(2,horizon)`
     "95 % interval of a mean over clips; the percentile bootstrap of Efron 1979, doi:10.1214/aos/1176344552"
-    n = len(values)
-    counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1/n), n_boot)
-    means = counts@np.asarray(values, float)/n
+    values,groups = np.asarray(values, float),np.arange(len(values)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    n = groups.max()+1
+    sums,sizes = np.zeros((n,*values.shape[1:])),np.bincount(groups)
+    np.add.at(sums, groups, values)
+    counts = random_stream('bootstrap', seed).multinomial(n, np.full(n, 1/n), n_boot)
+    means = counts@sums/(counts@sizes).reshape(-1, *[1]*(values.ndim-1))
     return np.percentile(means if finish is None else finish(means), [2.5,97.5], axis=0)
 
 # %% ../nbs/12_evaluation.ipynb #ev-metrics
@@ -137,6 +152,7 @@ class Report:
     scores:dict # `scores[metric][system]`: one number for each clip and step, `(n_clips,horizon)`; squares for RMSE
     n_ctx:int # frames that each program saw
     notes:str='' # what else is to be known about the numbers, a line each
+    groups:object=None # what each clip belongs to, `(n_clips,)`; `None`: each is its own
 
     @property
     def n_clips(self): # int
@@ -164,7 +180,18 @@ class Report:
         system:str='model', # 'model', a baseline, or 'floor'
     ) -> np.ndarray: # lower and upper bounds, `(2,horizon)`
         "The 95 % interval of a metric against the step"
-        return bootstrap(self.scores[metric][system], METRICS[metric].finish)
+        return bootstrap(self.scores[metric][system], METRICS[metric].finish, groups=self.groups)
+
+    def gain(self,
+        metric:str, # one of `METRICS`
+        system:str, # a baseline, or 'floor'
+    ) -> np.ndarray: # mean, lower and upper bound, `(3,horizon)`
+        "By how much the model's metric is above that of another on the same clips, with the 95 % interval of this difference"
+        model,other = (self.scores[metric][o] for o in ('model',system))
+        h,finish = model.shape[1],METRICS[metric].finish or (lambda v: v)
+        def apart(v): return finish(v[...,:h])-finish(v[...,h:])
+        both = np.concatenate([model,other], 1) # drawn together: what is hard for one is hard for both
+        return np.concatenate([apart(both.mean(0))[None], bootstrap(both, apart, groups=self.groups)])
 
 # %% ../nbs/12_evaluation.ipynb #ev-table
 @patch(as_prop=True)
@@ -194,11 +221,12 @@ def __str__(self:Report): return f'{self.protocol}\n{self.table().to_string()}'
 
 # %% ../nbs/12_evaluation.ipynb #ev-json
 @patch
-def to_dict(self:Report) -> dict: # counts; metric → system → list; `ci95` likewise, lists of [low, high]
+def to_dict(self:Report) -> dict: # counts; metric → system → list; `ci95` likewise, lists of [low, high]; `gain95`: model less each other, lists of [mean, low, high]
     "Everything in plain lists, one entry a step"
     def each(f): return {m:{s:np.asarray(f(m,s)).tolist() for s in self.scores[m]} for m in self.scores}
     ci95 = each(lambda m,s: self.interval(m,s).T)
-    return dict(n_clips=self.n_clips, n_ctx=self.n_ctx, horizon=self.horizon, **each(self.curve), ci95=ci95)
+    gain = {m:{s:self.gain(m,s).T.tolist() for s in self.scores[m] if s!='model'} for m in self.scores}
+    return dict(n_clips=self.n_clips, n_groups=self.n_clips if self.groups is None else len(set(self.groups)), n_ctx=self.n_ctx, horizon=self.horizon, **each(self.curve), ci95=ci95, gain95=gain)
 
 @patch
 def to_json(self:Report,
@@ -238,8 +266,9 @@ def check_answer(
 ) -> Tensor: # the same frames, on the CPU
     "Refuse an answer that cannot be scored"
     def wrong(found, expected, remedy): raise InputError(f'f returned {found}', expected, remedy)
+    if isinstance(y, np.ndarray): y = torch.from_numpy(np.ascontiguousarray(y))
     if not isinstance(y, Tensor):
-        wrong(f'a {type(y).__name__}', 'a tensor', 'return its .frames' if hasattr(y,'frames') else 'give frames only')
+        wrong(f'a {type(y).__name__}', 'a tensor or an array', 'return its .frames' if hasattr(y,'frames') else 'give frames only')
     if tuple(y.shape)!=tuple(shape):
         wanted = f'(clips, horizon, channels, height, width) = {tuple(shape)}'
         wrong(f'frames of shape {tuple(y.shape)}', wanted, 'foretell all clips and steps, channels first')
@@ -295,6 +324,7 @@ def evaluate(
     frames=None, # films of `ep` that are drawn already, `uint8`; `None` draws or reads them
     size:int=64, # side of drawn frames, pixels
     mean=None, # average training frame, `(c,h,w)` in [0,1]; `None` takes the average of all contexts
+    groups=None, # what each clip belongs to, `(n,)`, for the intervals; `None` takes what `ep` says: videos, twins
     progress:bool=False, # show a bar
 ) -> Report: # scores of 'model', the baselines and 'floor'
     "Score any program on held-out clips, beside what it must beat"
@@ -318,7 +348,8 @@ def evaluate(
             runs |= dict(copy_last=copy_last, constant_velocity=moving, mean_frame=mean_frame(average))
         if reconstruct is not None: runs['floor'] = lambda c,a,n: reconstruct(c, fut)
         for name,g in runs.items():
-            y = check_answer(g(seen[b], acts[b], horizon), fut.shape)
+            y = check_answer(g(seen[b].clone(), acts[b].clone(), horizon), fut.shape) # copies: what one does to them shall not reach the next
             for m,v in score(y, fut, d, at).items(): scores.setdefault(m,{}).setdefault(name,[]).append(v)
     done = {m:{s:torch.cat(v).double().numpy() for s,v in o.items()} for m,o in scores.items()}
-    return Report(done, n_ctx, '\n'.join(notes + _about(runs, det is not None, mean is not None)))
+    if groups is None: groups = getattr(ep, 'groups', getattr(ep, 'params', {}).get('twin'))
+    return Report(done, n_ctx, '\n'.join(notes + _about(runs, det is not None, mean is not None)), groups)
