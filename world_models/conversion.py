@@ -98,7 +98,7 @@ def write_truth(
     kinds = ep.events.dtype # without the notes that HDF5 makes on its types
     arrays['events'] = ep.events.astype([(k,kinds[k].str) for k in kinds.names])
     with atomic_path(path) as tmp:
-        np.savez(tmp, world=ep.world, seed=ep.seed, fps=ep.fps, names=ep.names, units=ep.units, **arrays, **({} if source is None else dict(look=_look(source))))
+        np.savez(tmp, world=ep.world, seed=ep.seed, fps=ep.fps, names=ep.names, units=ep.units, measures=[*ep.measures.items()], **arrays, **({} if source is None else dict(look=_look(source))))
 
 def read_truth(
     path, # what `write_truth` wrote
@@ -106,7 +106,7 @@ def read_truth(
     "Read true states"
     z = load_numbers(path)
     try:
-        facts = {k:z[k].tolist() for k in ('world','seed','fps','names','units')} | {k:z[k] for k in TRUTH if k in z}
+        facts = {k:z[k].tolist() for k in ('world','seed','fps','names','units')} | {'measures': dict(z['measures'].tolist()) if 'measures' in z else {}} | {k:z[k] for k in TRUTH if k in z}
         return Episodes(**facts, params={k.split('/')[1]:z[k] for k in z.files if k.startswith('params/')})
     except (LookupError, TypeError, ValueError, AttributeError, OSError, zlib.error, BadZipFile):
         raise InputError(f'{path} holds no truth', 'what write_truth leaves',

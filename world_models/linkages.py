@@ -197,5 +197,5 @@ LINKAGES['newtons_cradle'] = World('newtons_cradle', "Newton's cradle", newtons_
     ranges=dict(length=(.24,.3), gravity=(3,6), restitution=(.95,1), lift=(.3,.7), side=(-1,1), radius=(.035,.042)),
     ood=dict(length=(.16,.2), gravity=(7,9), restitution=(.8,.9), lift=(.8,.95), radius=(.044,.05)),
     limits=dict(length=(.02,.6), gravity=(0,100), restitution=(.5,1), lift=(0,1.5), side=(-1,1), radius=(.001,.2)),
-    units=dict(length='box', gravity='box/s²', restitution='', lift='rad', side='', radius='box'),
+    units=dict(length='box', gravity='box/s²', restitution='', lift='rad', side='', radius='box', lifted=''),
     pair=('gravity','length'), version=2)
