@@ -158,7 +158,7 @@ SURPRISES['random_kicks'] = World('random_kicks', 'Kicked at random', random_kic
 def predict_kicks(
     ep, # `Episodes` of `random_kicks`
     at:int, # frame up to which the clip is known
-    horizon:int, # how many frames to foretell; they may go beyond the clip
+    horizon:int, # how many frames to predict; they may go beyond the clip
 ): # mean of the centre `(n,horizon,2)` and standard deviation on each axis `(n,horizon)`, box sides
     "Give the true distribution of the places to come; its density is round and Gaussian"
     if ep.world!='random_kicks': raise InputError(f'clips of {ep.world}', 'clips of random_kicks', 'make such clips')
