@@ -214,7 +214,7 @@ def projectile(
     trail:int=0, # frames of fading trail to draw
 ) -> dict: # fields of `Episodes`
     "A ball thrown through air bounces off the floor and the walls, lower each time"
-    if not whole(trail,0): raise InputError(f'trail={trail}', 'a whole number of frames, 0 or more', 'change it')
+    check_numbers(least=0, most=10_000, whole=True, trail=trail)
     p = {o:draw(o) for o in ('gravity','drag','restitution','speed','elevation','height','edge')}
     r,mirror = draw('radius',1),draw.unit('side')<.5
     room = np.minimum(p['height'], p['edge']) - r[:,0]
@@ -235,7 +235,7 @@ BALLS['projectile'] = World('projectile', 'A throw through air', projectile,
     limits=dict(gravity=(0,100), drag=(0,10), restitution=(0,1), radius=(.001,.49), speed=(0,20),
         elevation=(-np.pi,np.pi), height=(.01,.5), edge=(.01,.5)),
     units=dict(gravity='box/s²', drag='1/box', restitution='', radius='box', speed='box/s', elevation='rad',
-        height='box', edge='box'), pair=('drag','speed'), version=2)
+        height='box', edge='box', trail='frames'), pair=('drag','speed'), version=2)
 
 # %% ../nbs/00c_balls.ipynb #bal-fall
 def fall(
@@ -309,4 +309,4 @@ BALLS['falling_objects'] = World('falling_objects', 'Falling shapes', falling_ob
     ranges=dict(gravity=(1.2,1.8), air=(30,50), radius=(.05,.07), height=(.5,.72), launch=(-.35,.35)),
     ood=dict(gravity=(2.5,3.5), air=(70,100), radius=(.08,.09), launch=(-.9,-.6)),
     limits=dict(gravity=(.01,100), air=(.01,1000), radius=(.001,.35), height=(0,1), launch=(-10,10)),
-    units=dict(gravity='box/s²', air='1/box²', radius='box', height='box', launch='box/s'), pair=('gravity','air'), version=2)
+    units=dict(gravity='box/s²', air='m/box²', radius='box', height='box', launch='box/s', terminal='box/s'), pair=('gravity','air'), version=2)

@@ -134,7 +134,7 @@ def write_card(
     if names: arrays['names'] = np.array(names)
     if ep is None and hasattr(source, 'actions') and (acts := [source.actions(i) for i in range(n)])[0].size: arrays |= {f'actions/{i}':a for i,a in enumerate(acts)}
     if ep is not None:
-        arrays |= dict(world=ep.world, seed=ep.seed, fps=ep.fps, columns=ep.names, units=ep.units, **{f'params/{k}':v for k,v in ep.params.items()})
+        arrays |= dict(world=ep.world, seed=ep.seed, fps=ep.fps, columns=ep.names, units=ep.units, measures=[*ep.measures.items()], **{f'params/{k}':v for k,v in ep.params.items()})
         arrays |= {k:getattr(ep,k) for k in TRUTH if getattr(ep,k) is not None}
         kinds = ep.events.dtype # without the notes that HDF5 makes on its types
         arrays['events'] = ep.events.astype([(k,kinds[k].str) for k in kinds.names])
@@ -154,7 +154,7 @@ def read_truth(
     "Read true states"
     z = _card(path)
     try:
-        facts = {k:z[k].tolist() for k in ('world','seed','fps','units')} | dict(names=z['columns'].tolist()) | {k:z[k] for k in TRUTH if k in z}
+        facts = {k:z[k].tolist() for k in ('world','seed','fps','units')} | dict(names=z['columns'].tolist(), measures=dict(z['measures'].tolist())) | {k:z[k] for k in TRUTH if k in z}
         return Episodes(**facts, params={k.split('/')[1]:v for k,v in z.items() if k.startswith('params/')})
     except (LookupError, TypeError, ValueError, AttributeError) as e:
         raise InputError(f'{path} holds no truth', 'the card of simulated clips',

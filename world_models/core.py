@@ -55,7 +55,7 @@ def check_numbers(
     for k,v in values.items():
         if v is None: continue
         kind = (int,np.integer) if whole else (int,float,np.integer,np.floating)
-        ok = isinstance(v, kind) and not isinstance(v, bool) and np.isfinite(v)
+        ok = isinstance(v, kind) and not isinstance(v, bool) and (isinstance(v, (int,np.integer)) or math.isfinite(v))
         if ok and (least is None or v>=least) and (most is None or v<=most) and (above is None or v>above): continue
         limits = [f'{w} {o:,}' for w,o in (('at least',least),('at most',most),('above',above)) if o is not None]
         raise InputError(f'{k}={v!r}', f"a {'whole ' if whole else ''}number {' and '.join(limits)}", 'change it')

@@ -137,7 +137,7 @@ def pack_truth(
     events['clip'] += lo
     truth = {k:getattr(ep,k) for k in TRUTH if getattr(ep,k) is not None} | dict(events=events) | {f'params/{k}':v for k,v in ep.params.items()}
     group = lo + (2*ep.params['twin'] if 'twin' in ep.params else np.arange(n))
-    return dict(group=group, start=np.zeros(n, int), **truth), dict(names=ep.names, units=ep.units)
+    return dict(group=group, start=np.zeros(n, int), **truth), dict(names=ep.names, units=ep.units, measures=ep.measures)
 
 # %% ../nbs/03_datasets.ipynb #ds-write
 def simulate_shard(
@@ -199,7 +199,7 @@ def episodes(self:EpisodeSet,
     "Read the true states behind the pixels"
     f = self._shard(0)
     if 'state' not in f: return None
-    about,params = {k:note(f,k) for k in ('names','units')},list(f['params'])
+    about,params = {k:note(f,k) for k in ('names','units','measures')},list(f['params'])
     truth = {k:self._all(k) for k in TRUTH if k in self._shard(0)}
     truth = dict.fromkeys(TRUTH) | truth | dict(params={k:self._all(f'params/{k}') for k in params})
     ep = Episodes(world=self.world, seed=self.seed, fps=self.fps, **about, **truth)

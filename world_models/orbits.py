@@ -12,8 +12,8 @@ __all__ = ['GAP', 'ORBITS', 'kepler', 'orbit', 'perihelia', 'lanes', 'orbits']
 # %% ../nbs/00f_orbits.ipynb #orb-imports
 import numpy as np
 from .contacts import event_table
-from .core import InputError
-from .episodes import World, whole
+from .core import InputError, check_numbers
+from .episodes import World
 
 # %% ../nbs/00f_orbits.ipynb #orb-kepler
 def kepler(
@@ -86,13 +86,13 @@ def lanes(
     return near, far
 
 # %% ../nbs/00f_orbits.ipynb #orb-checks
-def _ellipses(draw, count, star_radius, radius):
+def _ellipses(stretch, place, count, star_radius, radius):
     "Semi-major axis and eccentricity of each planet, inside its lane"
     near,far = lanes(count, star_radius, radius)
     with np.errstate(divide='ignore', invalid='ignore'):
-        ecc = draw('stretch',radius.shape[1])*(far-near)/(far+near)
+        ecc = stretch*(far-near)/(far+near)
         inner,outer = near/(1-ecc), far/(1+ecc)
-    return inner + draw('place',radius.shape[1])*(outer-inner), ecc
+    return inner + place*(outer-inner), ecc
 
 def _check_turns(mu, axis, ecc, times):
     "Refuse planets that turn by more than half a circle between frames"
@@ -105,17 +105,16 @@ def _check_turns(mu, axis, ecc, times):
 def orbits(
     draw, # `Draw` of mu, star_radius, radius, stretch, place, phase and turn
     times, # frame times, `(t,)` seconds
-    n_planets=None, # planets in each clip, 1 or more; `None` draws 1 to 3
+    n_planets=None, # planets in each clip, 1 to 12; `None` draws 1 to 3
 ) -> dict: # fields of `Episodes`
     "Planets run round a fixed star on ellipses, fast near it and slow far from it"
-    if n_planets is not None and not whole(n_planets,1):
-        raise InputError(f'n_planets={n_planets}', 'a whole number, 1 or more, or None', 'change it')
+    check_numbers(least=1, most=12, whole=True, n_planets=n_planets)
     k,mu,star_radius = n_planets or 3, draw('mu'), draw('star_radius')
     count = np.full(draw.n, k) if n_planets else 1 + (3*draw.unit('planets')).astype(int)
     there = np.arange(k)<count[:,None]
-    radius,phase,turn = (draw(o,k) for o in ('radius','phase','turn'))
+    radius,phase,turn,stretch,place = (draw(o,k) for o in ('radius','phase','turn','stretch','place'))
     way = np.where(draw.unit('way',k)<.5, 1, -1)
-    axis,ecc = (np.where(there, o, np.nan) for o in _ellipses(draw, count, star_radius, radius))
+    axis,ecc = (np.where(there, o, np.nan) for o in _ellipses(stretch, place, count, star_radius, radius))
     if len(times)>1: _check_turns(mu, axis, ecc, times)
     pos,vel = orbit(mu, np.where(there,axis,1), np.where(there,ecc,0), times, phase, turn, way)
     radius = radius*there
@@ -127,15 +126,15 @@ def orbits(
     return dict(state=state, names=[c+str(i) for i in range(k) for c in ('x','y','vx','vy')],
         units=['box','box','box/s','box/s']*k, energy=energy, momentum=momentum, events=events,
         params=dict(mu=mu, star=np.full((draw.n,2),.5), star_radius=star_radius, radius=radius, mass=mass,
-            axis=axis, ecc=ecc, phase=phase, turn=turn, way=way))
+            axis=axis, ecc=ecc, stretch=stretch, place=place, phase=phase, turn=turn, way=way))
 
 # %% ../nbs/00f_orbits.ipynb #orb-table
 ORBITS = {}
 ORBITS['orbits'] = World('orbits', 'Planets', orbits,
     ranges=dict(mu=(.05,.1), star_radius=(.05,.07), radius=(.025,.035), stretch=(0,.8), place=(0,1), phase=(0,1),
         turn=(0,6.2832)),
-    ood=dict(mu=(.12,.17), star_radius=(.075,.09), radius=(.042,.05), stretch=(.9,1)),
+    ood=dict(mu=(.12,.17), star_radius=(.075,.09), radius=(.042,.05)),
     limits=dict(mu=(1e-6,10), star_radius=(.001,.45), radius=(.001,.2), stretch=(0,1), place=(0,1), phase=(0,1),
         turn=(-10,10)),
-    units=dict(mu='box³/s²', star_radius='box', radius='box', stretch='', place='', phase='turns', turn='rad'),
+    units=dict(mu='box³/s²', star_radius='box', radius='box', stretch='', place='', phase='turns', turn='rad', star='box', axis='box', ecc='', way=''),
     pair=('mu','stretch'), version=2)

@@ -252,5 +252,5 @@ OSCILLATORS['spring_mass'] = World('spring_mass', 'Mass on a spring', spring_mas
     ood=dict(stiffness=(16,24), damping=(.5,1), amplitude=(.25,.3), radius=(.1,.115)),
     limits=dict(stiffness=(.01,1e4), damping=(0,100), amplitude=(0,.5), phase=(-99,99), rest=(.05,.9),
         radius=(.01,.4)),
-    units=dict(stiffness='1/s²', damping='1/s', amplitude='box', phase='rad', rest='box', radius='box'),
+    units=dict(stiffness='m/s²', damping='m/s', amplitude='box', phase='rad', rest='box', radius='box', anchor='box'),
     pair=('stiffness','radius'), version=2)

@@ -37,5 +37,5 @@ def simulate(
     **overrides, # a parameter of the world as number or pair (low, high), or an option such as `n_balls`
 ) -> Episodes: # `n` clips
     "Make clips of a world"
-    if world not in WORLDS: raise InputError(f'world {world!r}', ', '.join(WORLDS), nearest(world, WORLDS))
+    if not isinstance(world,str) or world not in WORLDS: raise InputError(f'world {world!r}', ', '.join(WORLDS), nearest(world, WORLDS))
     return WORLDS[world](n, n_frames, fps, seed, ood, combo, **overrides)

@@ -132,7 +132,7 @@ def moving_mnist(
 SPRITES = {}
 SPRITES['moving_mnist'] = World('moving_mnist', 'Moving MNIST', moving_mnist,
     ranges=dict(speed=(.4,1), heading=(0,2*np.pi)), ood=dict(speed=(1.3,1.9)),
-    limits=dict(speed=(0,100), heading=(-10,10)), units=dict(speed='box/s', heading='rad'), pair=('speed','heading'), version=2)
+    limits=dict(speed=(0,100), heading=(-10,10)), units=dict(speed='box/s', heading='rad', digit='', glyph='', picture=''), pair=('speed','heading'), version=2)
 
 # %% ../nbs/00h_sprites.ipynb #spr-arc
 BEAT = .2 # seconds between two draws of the turning rate
@@ -207,11 +207,11 @@ def bouncing_shapes(
     return dict(state=state.reshape(n,len(times),-1), names=[c+i for i in '01' for c in ('x','y','vx','vy')],
         units=['box','box','box/s','box/s']*2, events=arc_hits(u, speed, phi, turn, w, times[-1]),
         energy=((m*speed**2).sum(1)/2)[:,None].repeat(len(times), 1), momentum=(m[...,None,None]*v).sum(1),
-        params=dict(radius=r, mass=m, speed=speed, heading=heading, turn=most, shape=np.tile([1,0], (n,1))))
+        params=dict(radius=r, mass=m, speed=speed, heading=heading, turn=most, turning=turn, shape=np.tile([1,0], (n,1))))
 
 # %% ../nbs/00h_sprites.ipynb #spr-shapes-world
 SPRITES['bouncing_shapes'] = World('bouncing_shapes', 'Square and disc', bouncing_shapes,
     ranges=dict(radius=(.09,.13), speed=(.35,.9), heading=(0,2*np.pi), turn=(2,5)),
     ood=dict(radius=(.15,.18), speed=(1.1,1.6), turn=(7,10)),
     limits=dict(radius=(.001,.2), speed=(0,2.9), heading=(-10,10), turn=(0,15)),
-    units=dict(radius='box', speed='box/s', heading='rad', turn='rad/s'), pair=('speed','turn'), version=2)
+    units=dict(radius='box', speed='box/s', heading='rad', turn='rad/s', turning='rad/s'), pair=('speed','turn'), version=2)

@@ -94,7 +94,7 @@ SURPRISES['occluder'] = World('occluder', 'Behind the wall', occluder,
     ranges=dict(gravity=(.2,.8), radius=(.05,.07), speed=(.5,.9), climb=(-.4,.4), centre=(.45,.55), width=(.26,.34)),
     ood=dict(gravity=(1.2,2), radius=(.08,.1), speed=(1.1,1.5), width=(.38,.44)),
     limits=dict(gravity=(0,100), radius=(.001,.2), speed=(.01,100), climb=(-100,100), centre=(.3,.7), width=(.02,.6)),
-    units=dict(gravity='box/s²', radius='box', speed='box/s', climb='box/s', centre='box', width='box'),
+    units=dict(gravity='box/s²', radius='box', speed='box/s', climb='box/s', centre='box', width='box', wall='box'),
     pair=('speed','width'), version=2)
 
 # %% ../nbs/00i_surprises.ipynb #sur-trap
@@ -158,7 +158,7 @@ SURPRISES['random_kicks'] = World('random_kicks', 'Kicked at random', random_kic
 def predict_kicks(
     ep, # `Episodes` of `random_kicks`
     at:int, # frame up to which the clip is known
-    horizon:int, # how many frames to foretell; they may go beyond the clip
+    horizon:int, # how many frames to predict; they may go beyond the clip
 ): # mean of the centre `(n,horizon,2)` and standard deviation on each axis `(n,horizon)`, box sides
     "Give the true distribution of the places to come; its density is round and Gaussian"
     if ep.world!='random_kicks': raise InputError(f'clips of {ep.world}', 'clips of random_kicks', 'make such clips')
@@ -329,5 +329,6 @@ SURPRISES['impossible_twins'] = World('impossible_twins', 'Impossible twins', im
         wall=(.4,.55)),
     ood=dict(gravity=(1.6,2.4), radius=(.1,.12), speed=(1.3,2)),
     limits=dict(gravity=(.01,100), radius=(.02,.12), speed=(.05,100), heading=(-10,10), moment=(0,1), wall=(.35,.6)),
-    units=dict(gravity='box/s²', radius='box', speed='box/s', heading='rad', moment='', wall='box'),
+    units=dict(gravity='box/s²', radius='box', speed='box/s', heading='rad', moment='', wall='box',
+        possible='', twin='', violation='', when='s'),
     pair=('gravity','speed'), version=2)

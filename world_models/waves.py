@@ -13,7 +13,7 @@ __all__ = ['MODES', 'CUT', 'WAVES', 'bumps', 'spin', 'ripple', 'surface', 'wave_
 # %% ../nbs/00g_waves.ipynb #wav-imports
 import numpy as np
 from .contacts import event_table
-from .core import InputError
+from .core import InputError, check_numbers, need_memory
 from .episodes import World, whole
 
 # %% ../nbs/00g_waves.ipynb #wav-bumps
@@ -142,11 +142,11 @@ def _fours(n): return [slice(i, i+4) for i in range(0, n, 4)]
 def waves(
     draw, # `Draw` of source_x, source_y, width, amplitude, speed and damping
     times, # frame times, `(t,)` seconds
-    n_sources=None, # bumps in each clip, 1 or more; `None` draws 1 or 2
+    n_sources=None, # bumps in each clip, 1 to 100; `None` draws 1 or 2
 ) -> dict: # fields of `Episodes`
     "Rings run out from one or two bumps of a water surface, cross, and come back from the walls"
-    if n_sources is not None and not whole(n_sources,1):
-        raise InputError(f'n_sources={n_sources}', 'a whole number, 1 or more, or None', 'change it')
+    check_numbers(least=1, most=100, whole=True, n_sources=n_sources)
+    need_memory(100_000*len(times) + 10_000*draw.n*(n_sources or 2), f'{draw.n:,} clips of {len(times):,} frames of waves')
     k = n_sources or 2
     count = np.full(draw.n, k) if n_sources else 1 + (2*draw.unit('sources')).astype(int)
     there = np.arange(k)<count[:,None]
@@ -173,7 +173,8 @@ WAVES['waves'] = World('waves', 'Ripples', waves,
     ood=dict(width=(.09,.12), speed=(.5,.62), damping=(.6,1)),
     limits=dict(source_x=(0,1), source_y=(0,1), width=(.057,.3), amplitude=(.001,1000), speed=(.01,100),
         damping=(0,100)),
-    units=dict(source_x='box', source_y='box', width='box', amplitude='height', speed='box/s', damping='1/s'),
+    units=dict(source_x='box', source_y='box', width='box', amplitude='height', speed='box/s', damping='1/s',
+        scale='height', energy='height² box²/s²', momentum='height² box/s'),
     pair=('speed','width'), version=2)
 
 # %% ../nbs/00g_waves.ipynb #wav-height
