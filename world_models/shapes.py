@@ -16,7 +16,7 @@ __all__ = ['to_pixels', 'box', 'outer', 'cut', 'disc_cover', 'rod_cover', 'edges
 # %% ../nbs/01a_shapes.ipynb #shp-imports
 from dataclasses import dataclass
 import numpy as np
-from .core import InputError, need_memory
+from .core import InputError, check_numbers, need_memory
 
 # %% ../nbs/01a_shapes.ipynb #shp-pixels
 def to_pixels(
@@ -24,6 +24,9 @@ def to_pixels(
     size:int, # side of the frame, pixels
 ) -> np.ndarray: # `(...,2)`, column and row, pixel centres at whole numbers
     "Say where a point of the world lies on a frame"
+    xy = np.asarray(xy)
+    if xy.ndim<1 or xy.shape[-1]!=2 or xy.dtype.kind not in 'fiu':
+        raise InputError(f'points {xy.shape} of {xy.dtype}', 'numbers (...,2), x and y', 'give each point two')
     return np.stack([xy[...,0]*size - .5, (1-xy[...,1])*size - .5], -1)
 
 # %% ../nbs/01a_shapes.ipynb #shp-box
@@ -100,8 +103,7 @@ def edges(
     if (n[:,0]*after[:,1] - n[:,1]*after[:,0]).max() >= 0:
         raise InputError('an outline that is not convex and counter-clockwise', 'such corners', 'change their order')
     turn = np.arccos(np.clip((n*after).sum(1), -1, 1))
-    before = np.roll(n,1,0)
-    out = (n+before)/(1+(n*before).sum(1,keepdims=True))
+    out = np.roll((n+after)/(1+(n*after).sum(1,keepdims=True)), 1, 0)
     return p, n, (n*p).sum(1), np.tan(turn/2).sum()/12/length.sum(), out
 
 # %% ../nbs/01a_shapes.ipynb #shp-solid-cover
@@ -300,7 +302,10 @@ def paint(
     n:int|None=None, # number of frames; `None` takes them from the first shape
 ) -> np.ndarray: # `(n,size,size,channels)`, `uint8`
     "Put shapes on frames, cutting what lies outside"
+    if not len(shapes)==len(inks)>0: raise InputError(f'{len(shapes)} shapes and {len(inks)} inks', 'a shape or more, an ink for each', 'count again')
+    check_numbers(least=1, whole=True, size=size)
     n,channels,canvas = len(shapes[0].points) if n is None else n, np.shape(inks[0])[-1], Canvas()
+    need_memory(n*size*size*channels, f'{n:,} frames of {size:,} by {size:,} pixels')
     x,batch = np.empty((n,size,size,channels), np.uint8), max(1, 2**21//(size*size*channels))
     for i in range(0, n, batch):
         m,drawn = min(batch, n-i), []
@@ -321,11 +326,14 @@ def draw_discs(
     size:int, # side of the frame, pixels
 ) -> np.ndarray: # `(m,size,size)`, `uint8`, white on black
     "Draw soft white discs from pixel coordinates"
-    c,r = np.asarray(centres,float), np.asarray(radii,float)
+    try: c,r = np.asarray(centres,float), np.asarray(radii,float)
+    except (TypeError,ValueError) as e: raise InputError(str(e), 'centres (m,k,2) and radii (m,k)', 'give numbers') from None
     if c.ndim!=3 or c.shape[:2]!=r.shape or c.shape[2]!=2:
         raise InputError(f'centres {c.shape} and radii {r.shape}', '(m,k,2) and (m,k)', 'give each disc a radius')
     if not (np.isfinite(c).all() and np.isfinite(r).all()):
         raise InputError('nan or inf among the discs', 'finite pixels', 'leave them out')
+    if r.min(initial=0)<0: raise InputError(f'a radius of {r.min():.3g}', 'radii of 0 or more', 'change it')
+    check_numbers(least=1, whole=True, size=size)
     if not c.size: return np.zeros((len(c),size,size), np.uint8)
     shapes = [Shape(c[:,i:i+1], r[:,i]) for i in range(c.shape[1])]
     return paint(shapes, [(255,)]*len(shapes), size)[...,0]
