@@ -12,20 +12,26 @@ __all__ = ['one_hot', 'centre_labels', 'visibility']
 
 # %% ../nbs/02c_labels.ipynb #lab-imports
 import numpy as np
-from .core import InputError, check_numbers, need_memory
+from .core import InputError, need_memory
+from .episodes import whole
 from .rendering import check_drawing, scene
 from .shapes import over, paint, to_pixels
 
 # %% ../nbs/02c_labels.ipynb #lab-hot
+def _count(**given):
+    "Refuse what is no number of pixels or cells"
+    for k,v in given.items():
+        if not whole(v,1): raise InputError(f'{k}={v!r}', 'a whole number, 1 or more', 'change it')
+
 def one_hot(
     positions, # `(...,2)`, box sides, y up; `nan` where there is nothing
     cells:int, # cells along a side
 ) -> np.ndarray: # `(...,cells,cells)`, `uint8`, 1 in the cell of the point, rows from the top
     "Mark the cell that holds a point"
-    check_numbers(least=1, whole=True, cells=cells)
-    p = np.asarray(positions)
-    if p.ndim<1 or p.shape[-1]!=2 or p.dtype.kind not in 'fiu':
-        raise InputError(f'positions {p.shape} of {p.dtype}', 'numbers (...,2), x and y', 'give each point two')
+    _count(cells=cells)
+    try: p = np.asarray(positions, float)
+    except (TypeError,ValueError) as e: raise InputError(str(e), 'positions (...,2)', 'give numbers') from None
+    if p.shape[-1:]!=(2,): raise InputError(f'positions {p.shape}', 'numbers (...,2), x and y', 'give each point two')
     need_memory(p.size//2*cells*cells, f'{p.size//2:,} grids of {cells:,} by {cells:,} cells')
     xy = p*[1,-1] + [0,1]
     inside = ((xy>=0) & (xy<=1)).all(-1)
@@ -41,7 +47,7 @@ def centre_labels(
     patch:int=8, # side of a patch, pixels; divides `size`
 ) -> dict: # pixel, unit `(n,t,k,2)`; heat `(n,t,k,size,size)`, patch `(n,t,k,size/patch,size/patch)` `uint8`
     "Label the centre of each object: pixels, -1 to 1, one hot pixel and one hot patch"
-    check_numbers(least=1, whole=True, size=size, patch=patch)
+    _count(size=size, patch=patch)
     if 'x0' not in getattr(ep, 'names', ()): raise InputError(f"world {getattr(ep,'world',ep)!r}", 'a world of objects', 'waves have no centre')
     if size%patch: raise InputError(f'size={size} and patch={patch}', 'a patch that divides the frame', 'change one')
     p = ep.positions

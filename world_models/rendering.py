@@ -231,6 +231,8 @@ def scene(
     size:int, # side of the frame, pixels
 ) -> list: # `Shape`s, back to front
     "The shapes of a world's clips"
+    check_drawing(ep, size, 0)
+    if ep.world not in SCENES: raise InputError(f'world {ep.world!r}', ', '.join(SCENES), 'use render, it has no shapes')
     try: return SCENES[ep.world](ep, size)
     except KeyError as e:
         raise InputError(f'clips of {ep.world!r} without {e}', 'the parameters that its scene reads', 'make them with simulate') from None
@@ -255,6 +257,7 @@ def render(
 ) -> np.ndarray: # `(n,t,size,size,channels)`, `uint8`
     "Draw clips as frames"
     if not whole(channels,1) or channels not in (1,3): raise InputError(f'channels={channels}', '1 or 3', 'choose grey or colour')
+    if not isinstance(white, (bool,np.bool_,int)): raise InputError(f'white={white!r}', 'True or False', 'choose one')
     check_drawing(ep, size, channels)
     shape = len(ep),ep.n_frames,size,size,channels
     if ep.world=='waves': x = water(ep, size, channels, white)
