@@ -13,16 +13,27 @@ __all__ = ['one_hot', 'centre_labels', 'visibility']
 # %% ../nbs/02c_labels.ipynb #lab-imports
 import numpy as np
 from .core import InputError, need_memory
-from .rendering import check_size, scene
+from .episodes import whole
+from .rendering import check_drawing, scene
 from .shapes import over, paint, to_pixels
 
 # %% ../nbs/02c_labels.ipynb #lab-hot
+def _count(**given):
+    "Refuse what is no number of pixels or cells"
+    for k,v in given.items():
+        if not whole(v,1): raise InputError(f'{k}={v!r}', 'a whole number, 1 or more', 'change it')
+
 def one_hot(
     positions, # `(...,2)`, box sides, y up; `nan` where there is nothing
     cells:int, # cells along a side
 ) -> np.ndarray: # `(...,cells,cells)`, `uint8`, 1 in the cell of the point, rows from the top
     "Mark the cell that holds a point"
-    xy = np.asarray(positions)*[1,-1] + [0,1]
+    _count(cells=cells)
+    try: p = np.asarray(positions, float)
+    except (TypeError,ValueError) as e: raise InputError(str(e), 'positions (...,2)', 'give numbers') from None
+    if p.shape[-1:]!=(2,): raise InputError(f'positions {p.shape}', 'numbers (...,2), x and y', 'give each point two')
+    need_memory(p.size//2*cells*cells, f'{p.size//2:,} grids of {cells:,} by {cells:,} cells')
+    xy = p*[1,-1] + [0,1]
     inside = ((xy>=0) & (xy<=1)).all(-1)
     col,row = np.minimum(np.floor(np.where(inside[...,None],xy,0)*cells), cells-1).astype(int).reshape(-1,2).T
     hot = np.zeros((len(col),cells,cells), np.uint8)
@@ -36,9 +47,8 @@ def centre_labels(
     patch:int=8, # side of a patch, pixels; divides `size`
 ) -> dict: # pixel, unit `(n,t,k,2)`; heat `(n,t,k,size,size)`, patch `(n,t,k,size/patch,size/patch)` `uint8`
     "Label the centre of each object: pixels, -1 to 1, one hot pixel and one hot patch"
-    if 'x0' not in ep.names: raise InputError(f'world {ep.world!r}', 'a world of objects', 'waves have no centre')
-    for k,v in dict(size=size, patch=patch).items():
-        if int(v)!=v or v<1: raise InputError(f'{k}={v}', 'a whole number of pixels, 1 or more', 'change it')
+    _count(size=size, patch=patch)
+    if 'x0' not in getattr(ep, 'names', ()): raise InputError(f"world {getattr(ep,'world',ep)!r}", 'a world of objects', 'waves have no centre')
     if size%patch: raise InputError(f'size={size} and patch={patch}', 'a patch that divides the frame', 'change one')
     p = ep.positions
     return dict(pixel=to_pixels(p,size), unit=p*[2,-2]+[-1,1], heat=one_hot(p,size), patch=one_hot(p,size//patch))
@@ -57,10 +67,10 @@ def visibility(
     size:int=64, # side of the frame, pixels
 ) -> np.ndarray: # `(n,t,objects)`, `float32` in [0,1]; 0 is absent, hidden or out of the frame
     "Say which share of its own pixels each object shows"
-    check_size(size)
+    check_drawing(ep, size, 0)
     n,t = ep.state.shape[:2]
     k = ep.positions.shape[2] if 'x0' in ep.names else 0
-    need_memory(t*size*size*k*3, f'visibility of {k} objects in {t:,} frames of {size:,} pixels')
+    need_memory(t*size*size*(3*k+12), f'visibility of {k} objects in {t:,} frames of {size:,} by {size:,} pixels')
     seen,step = np.zeros((n,t,k), np.float32), max(1, 2**23//(t*size*size*max(k,1)))
     for i in range(0, n if k else 0, step):
         part = ep[i:i+step]

@@ -17,6 +17,7 @@ __all__ = ['to_pixels', 'box', 'outer', 'cut', 'disc_cover', 'rod_cover', 'edges
 from dataclasses import dataclass
 import numpy as np
 from .core import InputError, need_memory
+from .episodes import whole
 
 # %% ../nbs/01a_shapes.ipynb #shp-pixels
 def to_pixels(
@@ -24,6 +25,9 @@ def to_pixels(
     size:int, # side of the frame, pixels
 ) -> np.ndarray: # `(...,2)`, column and row, pixel centres at whole numbers
     "Say where a point of the world lies on a frame"
+    try: xy = np.asarray(xy, float)
+    except (TypeError,ValueError) as e: raise InputError(str(e), 'points (...,2)', 'give numbers') from None
+    if xy.shape[-1:]!=(2,) or not whole(size,1): raise InputError(f'points {xy.shape}, size={size!r}', '(...,2) and whole pixels', 'change them')
     return np.stack([xy[...,0]*size - .5, (1-xy[...,1])*size - .5], -1)
 
 # %% ../nbs/01a_shapes.ipynb #shp-box
@@ -100,8 +104,7 @@ def edges(
     if (n[:,0]*after[:,1] - n[:,1]*after[:,0]).max() >= 0:
         raise InputError('an outline that is not convex and counter-clockwise', 'such corners', 'change their order')
     turn = np.arccos(np.clip((n*after).sum(1), -1, 1))
-    before = np.roll(n,1,0)
-    out = (n+before)/(1+(n*before).sum(1,keepdims=True))
+    out = np.roll((n+after)/(1+(n*after).sum(1,keepdims=True)), 1, 0)
     return p, n, (n*p).sum(1), np.tan(turn/2).sum()/12/length.sum(), out
 
 # %% ../nbs/01a_shapes.ipynb #shp-solid-cover
@@ -256,8 +259,7 @@ def stamp(
     at = ((frames*side+row)*side + col)[:,None] + side*np.arange(h)
     for plane,v in zip(canvas, ink.T):
         stretches = np.ndarray(plane.size-w+1, f'V{w}', plane, strides=1)
-        old = stretches[at].view(np.uint8).reshape(m,h,w)
-        new = rule(old, cover, v[:,None,None] if v.ndim else v)
+        new = rule(stretches[at].view(np.uint8).reshape(m,h,w), cover, v[:,None,None] if v.ndim else v)
         stretches[at] = new.view(f'V{w}')[...,0]
 
 # %% ../nbs/01a_shapes.ipynb #shp-canvas
@@ -300,7 +302,12 @@ def paint(
     n:int|None=None, # number of frames; `None` takes them from the first shape
 ) -> np.ndarray: # `(n,size,size,channels)`, `uint8`
     "Put shapes on frames, cutting what lies outside"
+    if not (all(isinstance(o, (list,tuple)) for o in (shapes,inks)) and len(shapes)==len(inks)>0 and all(isinstance(o,Shape) for o in shapes)
+            and all(np.ndim(o) for o in inks)): raise InputError('shapes and inks that do not match', 'two lists, an ink for each shape', 'count again')
+    if not (whole(size,1) and (n is None or whole(n,0)) and (rule is None or callable(rule))):
+        raise InputError(f'size={size!r}, n={n!r}, rule={rule!r}', 'whole numbers and a function', 'change them')
     n,channels,canvas = len(shapes[0].points) if n is None else n, np.shape(inks[0])[-1], Canvas()
+    need_memory(n*size*size*channels, f'{n:,} frames of {size:,} by {size:,} pixels')
     x,batch = np.empty((n,size,size,channels), np.uint8), max(1, 2**21//(size*size*channels))
     for i in range(0, n, batch):
         m,drawn = min(batch, n-i), []
@@ -321,11 +328,12 @@ def draw_discs(
     size:int, # side of the frame, pixels
 ) -> np.ndarray: # `(m,size,size)`, `uint8`, white on black
     "Draw soft white discs from pixel coordinates"
-    c,r = np.asarray(centres,float), np.asarray(radii,float)
+    try: c,r = np.asarray(centres,float), np.asarray(radii,float)
+    except (TypeError,ValueError) as e: raise InputError(str(e), 'centres (m,k,2) and radii (m,k)', 'give numbers') from None
     if c.ndim!=3 or c.shape[:2]!=r.shape or c.shape[2]!=2:
         raise InputError(f'centres {c.shape} and radii {r.shape}', '(m,k,2) and (m,k)', 'give each disc a radius')
-    if not (np.isfinite(c).all() and np.isfinite(r).all()):
-        raise InputError('nan or inf among the discs', 'finite pixels', 'leave them out')
-    if not c.size: return np.zeros((len(c),size,size), np.uint8)
+    if not (np.isfinite(c).all() and np.isfinite(r).all() and (r>=0).all()):
+        raise InputError('nan, inf or a radius below 0 among the discs', 'finite pixels', 'leave them out')
+    if not c.size: c,r = np.zeros((len(c),1,2)), np.zeros((len(c),1)) # a disc without radius leaves no trace
     shapes = [Shape(c[:,i:i+1], r[:,i]) for i in range(c.shape[1])]
     return paint(shapes, [(255,)]*len(shapes), size)[...,0]
