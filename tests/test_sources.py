@@ -71,7 +71,7 @@ def test_there_and_back_through_every_exact_format(home, tmp_path):
         src = tmp_path/dst
     back = open_episodes(tmp_path/'back')
     assert (back.all_frames()==truth.all_frames()).all() and (back.episodes().state==truth.episodes().state).all()
-    ep = read_truth(tmp_path/'balls.truth.npz')
+    ep = read_truth(tmp_path/'balls.clips.npz')
     assert (ep.state==truth.episodes().state).all() and (ep.events==truth.episodes().events).all()
     assert not [p for p in tmp_path.rglob('*') if '.tmp' in p.name]
 
@@ -128,7 +128,7 @@ def test_killed_while_writing_shards_goes_on(home, tmp_path):
 
 def test_killed_while_writing_a_folder_leaves_no_half(home, tmp_path):
     p = subprocess.Popen([WM,str(home/'balls'),'a','--to','mp4'], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ|ONE_THREAD)
-    while p.poll() is None and not list((tmp_path/'.a.tmp').glob('*.mp4')): time.sleep(.002)
+    while p.poll() is None and not list(tmp_path.glob('.a.*.tmp/*.mp4')): time.sleep(.002)
     p.send_signal(signal.SIGKILL); p.wait()
     assert p.returncode==-signal.SIGKILL and not (tmp_path/'a').exists()
     assert convert(home/'balls', 'a', '--to', 'mp4', cwd=tmp_path).returncode==0

@@ -12,15 +12,16 @@ __all__ = ['EpisodeSet', 'open_episodes', 'write_shards', 'plan_episodes', 'pack
            'find_videos', 'read_clip', 'video_info', 'write_video']
 
 # %% ../nbs/03_datasets.ipynb #ds-imports
-import json, os, zlib
+import os
 from functools import partial
 from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 from fastcore.meta import delegates
-from .core import InputError
+from .core import InputError, check_numbers, random_stream
+from .storage import digest
 from .rendering import check_size, render
-from .shards import AGAIN, check_settings, make_shard, make_shards, open_shard, plain, save_shard, shard_path
+from .shards import check_settings, make_shard, make_shards, note, open_shard, plain, read_rows, save_shard, shard_path
 from .episodes import TRUTH, whole
 from .simulation import WORLDS, Episodes, simulate
 from .videos import VideoInfo, VideoSet, common_size, find_videos, read_clip, video_info, write_video
@@ -35,7 +36,7 @@ class EpisodeSet:
     "Clips on disk, read one at a time"
     def __init__(self, files:list): # shards of one set, in order
         self.files,self._opened,self._pid = [str(f) for f in files],{},os.getpid()
-        notes = [{k:json.loads(f.attrs.get(k,'{}')) for k in ('settings','videos','skipped')} | dict(shape=f['frames' if 'frames' in f else 'state'].shape)
+        notes = [{k:note(f,k) for k in ('settings','videos','skipped')} | dict(shape=f['frames' if 'frames' in f else 'state'].shape)
             for f in map(self._shard, range(len(self.files)))]
         self.settings,self.videos = notes[0]['settings'],list(notes[0]['videos'])
         for f in self.files[1:]: check_settings(f, self.settings)
@@ -49,7 +50,7 @@ class EpisodeSet:
 
     def __len__(self): return len(self.lengths)
     def __getstate__(self): return {**self.__dict__, '_opened':{}}
-    def _all(self, key): return np.concatenate([self._shard(k)[key][:] for k in range(len(self.files))])
+    def _all(self, key): return np.concatenate([read_rows(self._shard(k), key) for k in range(len(self.files))])
 
     def _shard(self, k):
         "Shard `k`, opened in this process; the one that nobody read for longest makes room"
@@ -82,8 +83,7 @@ def frames(self:EpisodeSet,
     "Read frames of one clip"
     k,j = self._at(i)
     if 'frames' not in self._shard(k): raise InputError(f'{self.files[k]}, truth without frames', 'a shard with frames', 'open the films beside it')
-    try: return self._shard(k)['frames'][j,start:stop]
-    except OSError: raise InputError(f'clip {i} in {self.files[k]} does not unpack', 'a whole shard', AGAIN) from None
+    return read_rows(self._shard(k), 'frames', (j, slice(start,stop)))
 
 @patch
 def all_frames(self:EpisodeSet,
@@ -121,7 +121,8 @@ def plan_episodes(
     **overrides, # parameters of the world, each a value or a range `(lo,hi)`, and `ood` or `combo`, see `simulate`
 ) -> dict: # ready for JSON
     "State everything that decides what lies in the shards"
-    if not (whole(n,1) and whole(shard_size,1)): raise InputError(f'{n=}, {shard_size=}', 'at least one of each', 'ask for more')
+    check_numbers(least=1, whole=True, n=n, n_frames=n_frames, size=size, shard_size=shard_size)
+    check_numbers(least=0, whole=True, seed=seed)
     law = WORLDS[world].version if world in WORLDS else None
     return plain(dict(world=world, law=law, n=n, n_frames=n_frames, fps=fps, size=size, channels=channels, seed=seed, shard_size=shard_size) | overrides)
 
@@ -188,7 +189,7 @@ def actions(self:EpisodeSet,
     "Read the actions between frames of one clip"
     k,j = self._at(i)
     f,between = self._shard(k),slice(start, (self.n_frames if stop is None else stop)-1)
-    a = f['actions'][j] if 'actions' in f else np.zeros((self.n_frames-1, 0))
+    a = read_rows(f, 'actions', j) if 'actions' in f else np.zeros((self.n_frames-1, 0))
     return a[between].astype(np.float32)
 
 @patch
@@ -198,7 +199,7 @@ def episodes(self:EpisodeSet,
     "Read the true states behind the pixels"
     f = self._shard(0)
     if 'state' not in f: return None
-    about,params = {k:json.loads(f.attrs[k]) for k in ('names','units','measures') if k in f.attrs},list(f['params'])
+    about,params = {k:note(f,k) for k in ('names','units','measures') if k in f.attrs},list(f['params'])
     truth = {k:self._all(k) for k in TRUTH if k in self._shard(0)}
     truth = dict.fromkeys(TRUTH) | truth | dict(params={k:self._all(f'params/{k}') for k in params})
     ep = Episodes(world=self.world, seed=self.seed, fps=self.fps, **about, **truth)
@@ -217,7 +218,7 @@ def _pick(slots, max_clips, seed):
     "Every so many-th of all slots, `(n,2)` video and slot, so that each video keeps its share"
     every = np.array([(v,s) for v,k in enumerate(slots) for s in range(k)])
     n = min(len(every), max_clips)
-    return every[((np.arange(n)+np.random.default_rng(seed).random())*len(every)/n).astype(int)]
+    return every[((np.arange(n)+random_stream('pick clips', seed).random())*len(every)/n).astype(int)]
 
 # %% ../nbs/03_datasets.ipynb #ds-import
 def import_videos(
@@ -228,6 +229,7 @@ def import_videos(
     n_frames:int=30, # frames in a clip
     max_clips:int=2000, # clips at most, spread evenly over all that there is
     seed:int=0, # which ones, when there are more
+    fps:float|None=None, # frames a second, to which videos are resampled; `None` takes that of the videos, which must have one
     shard_size:int=100, # clips in a shard
     progress:bool=False, # show a bar?
 ) -> EpisodeSet: # clips without truth; `groups` says which video each is from, `skipped` what is missing and why
@@ -236,15 +238,16 @@ def import_videos(
         raise InputError(f'{n_frames=}, {max_clips=}, {shard_size=}, {channels=}', 'at least one of each, and 1 or 3 channels', 'ask for that')
     for o in np.ravel(64 if size is None else size): check_size(o)
     infos,broken = find_videos(folder, progress)
-    good = [o for o in infos if o.n_frames>=n_frames]
-    for o in infos:
+    frames = VideoSet(infos, size, fps=fps).lengths
+    good = [o for o,k in zip(infos,frames) if k>=n_frames]
+    for o,k in zip(infos, frames):
         if o.n_frames<o.promised: broken[o.path] = f'cut short, {o.n_frames} of {o.promised} frames'
-        if o.n_frames<n_frames: broken[o.path] = f'{o.n_frames} frames, {n_frames} needed'
-    longest = max(infos, key=lambda o: o.n_frames)
-    if not good: raise InputError(f'{longest.path}, the longest video, has {longest.n_frames} frames', f'{n_frames} or more', 'give longer ones')
+        if k<n_frames: broken[o.path] = f'{k} frames, {n_frames} needed'
+    if not good: raise InputError(f'{infos[frames.argmax()].path}, the longest video, has {frames.max()} frames', f'{n_frames} or more', 'give longer ones')
     def name(p): return Path(p).relative_to(folder).as_posix()
     if channels is None: channels = 1 if all(map(_is_grey, good)) else 3
-    source,videos = VideoSet(good, size, channels),[name(o.path) for o in good]
+    source,videos = VideoSet(good, size, channels, fps),[name(o.path) for o in good]
+    if np.isnan(source.fps): raise InputError(f'videos of {source.rates.min():g} to {source.rates.max():g} frames a second', 'one rate', 'say fps, at which all shall be shown')
     def make(k, lo, hi):
         clips,kept,bad = [],[],{}
         for v,s in picks[lo:hi]*(1,n_frames):
@@ -254,8 +257,8 @@ def import_videos(
         clips,(v,s) = np.array(clips, np.uint8).reshape(-1, n_frames, *source.frame_shape),np.array(kept, int).reshape(-1,2).T
         return dict(frames=clips, group=v, start=s), dict(videos=videos, skipped={name(k):v for k,v in (broken|bad).items()})
     picks = _pick(source.lengths//n_frames, max_clips, seed)
-    digest = zlib.crc32(json.dumps([videos, source.lengths.tolist(), [os.path.getsize(o.path) for o in good]]).encode())
-    settings = dict(world='videos', videos=f'{len(videos)} files {digest:08x}', n_frames=n_frames, fps=source.fps,
+    made = digest([o.path for o in good])
+    settings = dict(world='videos', videos=f'{len(videos)} files {made}', n_frames=n_frames, fps=source.fps,
         size=source.frame_shape[:2], channels=channels, max_clips=max_clips, seed=seed, shard_size=shard_size)
     return write_shards(out, settings, len(picks), make, progress)
 
@@ -272,11 +275,11 @@ def split_clips(
     "Deal whole videos to train, valid and test; fewer than three videos are cut in time instead"
     group = np.arange(groups) if np.ndim(groups)==0 else np.unique(groups, return_inverse=True)[1]
     if len(group)<3: raise InputError(f'{len(group)} clips', 'at least three, one for each part', 'give more or longer videos')
-    if not whole(seed,0): raise InputError(f'{seed=}', 'a whole number, 0 or more', 'change it')
+    check_numbers(least=0, whole=True, seed=seed)
     if len(fractions)!=3 or not (min(fractions)>0 and abs(sum(fractions)-1)<1e-6):
         raise InputError(f'fractions {fractions}', 'three above zero that add up to 1', 'try .8, .1, .1')
     size = np.bincount(group)
-    order,by = np.random.default_rng(seed).permutation(len(size)),'video'
+    order,by = random_stream('split clips', seed).permutation(len(size)),'video'
     order = order[np.argsort(order!=size.argmax(), kind='stable')]
     if len(size)<3:
         when = sum((group==g)*(np.cumsum(group==g)-.5)/k for g,k in enumerate(size))

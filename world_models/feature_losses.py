@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 from torch import nn, Tensor
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
-from .core import InputError
-from .frame_losses import check_pair
+from .core import InputError, check_numbers
+from .losses import check_pair, widen
 
 # %% ../nbs/08c_feature_losses.ipynb #fe-stack
 def feature_stack(
@@ -68,7 +68,7 @@ class FeatureLoss(nn.Module):
         x:Tensor, # truth, of the same shape
     ) -> Tensor: # one number
         "Weighted sum of the mean differences"
-        check_pair(pred, x, least=8)
+        check_pair(pred, x, True, 8)
         with torch.no_grad(): true = self.features(x)
         return sum(w*(p-t).abs().mean() for w,p,t in zip(self.layer_weights, self.features(pred), true) if w)
 
@@ -134,6 +134,7 @@ class PatchCritic(nn.Module):
         n_down:int=2, # halvings; a patch has 7, 16, 34 or 70 pixels a side for 0, 1, 2 or 3
     ):
         super().__init__()
+        check_numbers(least=1, whole=True, channels=channels, width=width)
         if n_down not in range(6): raise InputError(f'n_down={n_down}', '0 to 5 halvings', 'choose the size of a patch')
         self.channels, self.width, self.n_down = channels, width, n_down
         c = [channels] + [width*2**min(i,3) for i in range(n_down+1)]
@@ -172,5 +173,5 @@ def adaptive_weight(
     most:float=1e4, # largest weight
 ) -> Tensor: # weight of `gen_loss`, without gradient
     "Weight that makes both losses pull equally at the last layer (Esser et al. 2020, arXiv:2012.09841)"
-    a,b = (torch.autograd.grad(o, last, retain_graph=True)[0].norm() for o in (draw_loss,gen_loss))
+    a,b = (torch.autograd.grad(o, last, retain_graph=True)[0].to(torch.promote_types(last.dtype, torch.float32)).norm() for o in (draw_loss,gen_loss))
     return (a/(b+1e-4)).clamp(max=most).detach()

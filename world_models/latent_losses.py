@@ -15,7 +15,8 @@ import math
 import torch
 from torch import nn, Tensor
 from torch.nn import functional as F
-from .core import InputError
+from .core import InputError, check_numbers
+from .losses import check_pair, widen
 
 # %% ../nbs/08b_latent_losses.ipynb #ll-kl
 def gaussian_kl(
@@ -23,7 +24,8 @@ def gaussian_kl(
     p:tuple, # prior, likewise
 ) -> Tensor: # nats, `(b,t)`
     "Divergence of independent normal latents, summed over the latent"
-    (mq,sq),(mp,sp) = ([o.float() for o in d] for d in (q,p))
+    (mq,sq),(mp,sp) = ([widen(o) for o in d] for d in (q,p))
+    for o in (sq,mp,sp): check_pair(mq, o)
     return (torch.log(sp/sq) + (sq**2+(mq-mp)**2)/(2*sp**2) - .5).sum(-1)
 
 def categorical_kl(
@@ -31,7 +33,8 @@ def categorical_kl(
     p:Tensor, # prior, likewise
 ) -> Tensor: # nats, `(b,t)`
     "Divergence of groups of classes, summed over the groups"
-    lq,lp = F.log_softmax(q.float(),-1), F.log_softmax(p.float(),-1)
+    check_pair(q, p)
+    lq,lp = F.log_softmax(widen(q),-1), F.log_softmax(widen(p),-1)
     return (lq.exp()*(lq-lp)).sum((-1,-2))
 
 # %% ../nbs/08b_latent_losses.ipynb #ll-balance
@@ -44,6 +47,7 @@ def balanced_kl(
     free_nats:float=1., # divergence of a step that costs nothing to keep
 ) -> Tensor: # one number
     "The two-sided divergence that trains a stochastic latent (Hafner et al. 2023, arXiv:2301.04104)"
+    check_numbers(least=0, dyn=dyn, rep=rep, free_nats=free_nats)
     stop = lambda d: tuple(o.detach() for o in d) if isinstance(d, (tuple,list)) else d.detach()
     return (dyn*kl(stop(q),p).clamp(min=free_nats) + rep*kl(q,stop(p)).clamp(min=free_nats)).mean()
 
@@ -56,8 +60,9 @@ def symlog(
 
 def symexp(
     s:Tensor, # squeezed numbers
-) -> Tensor: # of the same shape and signs
+) -> Tensor: # of the same shape and signs, never in half precision, which ends at 65,504
     "Undo `symlog`"
+    s = widen(s)
     return s.sign()*s.abs().expm1()
 
 # %% ../nbs/08b_latent_losses.ipynb #ll-twohot-bins
@@ -66,8 +71,9 @@ def two_hot_bins(
     low:float=-20., # symlog of the lowest bin, below 0; the highest is its mirror image
 ) -> Tensor: # `(n,)`, rising, with 0 in the middle
     "Bins that are fine near zero, and mirror images of each other to the last bit"
-    if n<3 or n%2==0 or low>=0:
-        raise InputError(f'{n} bins from {low}', 'an odd number, 3 or more, from below zero', 'change them')
+    check_numbers(least=3, whole=True, n=n)
+    if n%2==0 or not -80<low<0:
+        raise InputError(f'{n} bins from {low}', 'an odd number, 3 or more, from below zero, at least -80', 'change them')
     half = symexp(torch.linspace(low, 0, n//2+1, dtype=torch.float64))[:-1].float()
     return torch.cat([half, half.new_zeros(1), -half.flip(0)])
 
@@ -82,19 +88,24 @@ class TwoHot(nn.Module):
         self.n, self.low = n, low
         self.register_buffer('bins', two_hot_bins(n,low), persistent=False)
 
+    def _apply(self, fn, recurse=True): # bins stay single: half ends at 65,504
+        super()._apply(fn, recurse)
+        self.bins = two_hot_bins(self.n, self.low).to(self.bins.device)
+        return self
+
     def encode(self,
         y:Tensor, # numbers `(...)`; beyond the outermost bins they are taken for these
     ) -> Tensor: # shares `(...,n)`, two of them not zero, adding up to 1
         "Share a number between the two bins around it"
-        b = self.bins.float()
-        passed = ((y.float()[...,None]-b[:-1])/(b[1:]-b[:-1])).clamp(0,1) # of each gap between bins
+        b = self.bins
+        passed = ((widen(y)[...,None]-b[:-1])/(b[1:]-b[:-1])).clamp(0,1) # of each gap between bins
         return F.pad(passed, (1,0), value=1.) - F.pad(passed, (0,1), value=0.)
 
     def mean(self,
         logits:Tensor, # `(...,n)`
-    ) -> Tensor: # numbers `(...)`, float32
+    ) -> Tensor: # numbers `(...)`, never in half precision
         "The number that is foretold, mirror images added first"
-        m = logits.float().softmax(-1)*self.bins.float()
+        m = widen(logits).softmax(-1)*self.bins
         return (m+m.flip(-1)).sum(-1)/2
 
     def forward(self,
@@ -105,16 +116,21 @@ class TwoHot(nn.Module):
         if logits.shape!=(*y.shape,self.n):
             raise InputError(f'logits {tuple(logits.shape)} for numbers {tuple(y.shape)}', f'{(*y.shape,self.n)}',
                 f'give {self.n} logits a number')
-        return -(self.encode(y)*logits.float().log_softmax(-1)).sum(-1).mean()
+        return -(self.encode(y)*widen(logits).log_softmax(-1)).sum(-1).mean()
 
 # %% ../nbs/08b_latent_losses.ipynb #ll-flow-path
+def _times(tau, z):
+    if tau.shape!=z.shape[:tau.ndim]: raise InputError(f'times {tuple(tau.shape)} for latents {tuple(z.shape)}', 'times for the leading axes', 'give one for each clip, or one for each frame')
+    return tau.to(z.dtype).reshape(*tau.shape, *[1]*(z.ndim-tau.ndim))
+
 def flow_path(
     z:Tensor, # latents `(b,...)`, mean 0 and standard deviation 1 or so
     noise:Tensor, # normal noise of the same shape
     tau:Tensor, # times in [0,1], for the leading axes of `z`: `(b,)` or `(b,t)`
 ) -> Tensor: # like `z`: noise at time 0, latents at time 1
     "A point on the straight path from noise to latent (Lipman et al. 2022, arXiv:2210.02747)"
-    t = tau.reshape(*tau.shape, *[1]*(z.ndim-tau.ndim))
+    check_pair(noise, z)
+    t = _times(tau, z)
     return t*z + (1-t)*noise
 
 def velocity_of(
@@ -124,7 +140,8 @@ def velocity_of(
     floor:float=.05, # least time to the end that is divided by
 ) -> Tensor: # velocity, like `z`
     "The velocity that leads from a point on the path to its end"
-    t = tau.reshape(*tau.shape, *[1]*(z.ndim-tau.ndim))
+    check_pair(z_tau, z)
+    t = _times(tau, z)
     return (z-z_tau)/(1-t).clamp(min=floor)
 
 # %% ../nbs/08b_latent_losses.ipynb #ll-tau
@@ -152,7 +169,6 @@ def flow_loss(
         raise InputError(f'a network that says {says!r}', 'velocity or latent', 'name one of these')
     if tau is None: tau = sample_tau(z.shape[:1], device=z.device)
     if noise is None: noise = torch.randn_like(z)
-    tau = tau.to(z.dtype)
     z_tau = flow_path(z, noise, tau)
     out = f(z_tau, tau)
     if out.shape!=z.shape:
@@ -173,9 +189,12 @@ def sigreg(
     if z.ndim<2 or len(z)<2:
         raise InputError(f'latents {tuple(z.shape)}', 'a batch of two or more, (batch, ..., features)',
             'use larger batches')
+    check_numbers(least=1, whole=True, n_proj=n_proj)
+    check_numbers(least=2, whole=True, n_knots=n_knots)
+    z = widen(z)
     with torch.autocast(z.device.type, enabled=False):
         a = F.normalize(torch.randn(z.shape[-1], n_proj, generator=generator, device=z.device), dim=0)
-        y = z.float() @ a
+        y = z @ a.to(z.dtype)
         loss = 0.
         for i in range(n_knots):
             theta = reach*i/(n_knots-1)
@@ -193,7 +212,7 @@ def variance_loss(
     if z.ndim<2 or len(z)<2:
         raise InputError(f'latents {tuple(z.shape)}', 'a batch of two or more, (batch, ..., features)',
             'use larger batches')
-    return (target - (z.float().var(0)+1e-4).sqrt()).relu().mean()
+    return (target - (widen(z).var(0)+1e-4).sqrt()).relu().mean()
 
 def covariance_loss(
     z:Tensor, # latents `(b,...,d)`; the batch is the first axis, axes between are treated apart
@@ -202,7 +221,7 @@ def covariance_loss(
     if z.ndim<2 or len(z)<2 or z.shape[-1]<2:
         raise InputError(f'latents {tuple(z.shape)}', 'two or more in the batch, and two or more features',
             'use larger batches')
-    z = z.float()
+    z = widen(z)
     z = (z-z.mean(0)).flatten(1,-2) if z.ndim>2 else (z-z.mean(0))[:,None]
     with torch.autocast(z.device.type, enabled=False): c = torch.einsum('bti,btj->tij', z, z)/(len(z)-1)
     d = z.shape[-1]

@@ -15,10 +15,15 @@ import math
 import torch
 from torch import nn, Tensor
 from torch.nn import functional as F
-from .core import InputError, LatentSpec
+from .core import InputError, LatentSpec, check_numbers
 from .deep_decoders import patch_grid
 
 # %% ../nbs/07b_readouts.ipynb #ro-soft
+def _wide(x): return x.to(torch.promote_types(x.dtype, torch.float32)) # half precision cannot add
+
+def _alike(pred, truth):
+    if pred.shape!=truth.shape: raise InputError(f'answers {tuple(pred.shape)} for labels {tuple(truth.shape)}', 'both of one shape', 'compare the same frames and objects')
+
 def cell_centres(
     cells:tuple, # rows and columns
     device=None, # where the tensor lives
@@ -31,8 +36,8 @@ def soft_argmax(
     scores:Tensor, # `(...,rows,columns)`, any real numbers
 ) -> Tensor: # places `(...,2)`, right and down, in (-1,1)
     "Take the mean place under the softmax of the scores"
-    p = scores.float().flatten(-2).softmax(-1)
-    return p @ cell_centres(scores.shape[-2:], scores.device).flatten(0,1)
+    p = _wide(scores).flatten(-2).softmax(-1)
+    return p @ cell_centres(scores.shape[-2:], scores.device).flatten(0,1).to(p.dtype)
 
 # %% ../nbs/07b_readouts.ipynb #ro-read
 class LatentReader(nn.Module):
@@ -54,6 +59,8 @@ class LatentReader(nn.Module):
         width:int, # hidden units; 0 for a linear read-out
     ) -> nn.Sequential: # to be called with what `frames` gives
         "Make the layers from a latent to answers"
+        check_numbers(least=1, whole=True, answers=n_out)
+        check_numbers(least=0, whole=True, width=width)
         n = self.n_in
         def layer(i, o): return nn.Conv2d(i, o, 1) if self.cells else nn.Linear(i, o)
         last = layer(width or n, n_out)
@@ -85,15 +92,16 @@ class CoordinateHead(LatentReader):
     ) -> Tensor: # places `(b,t,k,2)`, right and down, in (-1,1)
         "Say where the objects are"
         y = self.net(self.frames(z))
-        return (soft_argmax(y) if self.cells else y.float().tanh().unflatten(1, (self.k,2))).unflatten(0, z.shape[:2])
+        return (soft_argmax(y) if self.cells else _wide(y).tanh().unflatten(1, (self.k,2))).unflatten(0, z.shape[:2])
 
 def coordinate_loss(
     pred:Tensor, # places `(b,t,k,2)`
     unit:Tensor, # labels of the same shape, in [-1,1]; `nan` for an object that is not there
 ) -> Tensor: # one number
     "Huber loss over the objects that are there"
+    _alike(pred, unit)
     there = unit.isfinite()
-    loss = F.smooth_l1_loss(pred, unit.nan_to_num(), reduction='none')
+    loss = F.smooth_l1_loss(_wide(pred), _wide(unit).nan_to_num(), reduction='none')
     return (loss*there).sum()/there.sum().clamp(min=1)
 
 # %% ../nbs/07b_readouts.ipynb #ro-heat
@@ -104,9 +112,10 @@ def heat_target(
 ) -> Tensor: # `(...,rows,columns)`, each map sums to 1, or to 0 where there is nothing
     "Spread each place over the cells around it"
     if not sigma>0: raise InputError(f'sigma={sigma}', 'a spread above 0', 'take 0.1 for a single cell')
+    unit = _wide(unit)
     there = (unit.abs()<=1).all(-1)[...,None,None]
     cells = torch.tensor(size[::-1], device=unit.device)/2
-    d = (cell_centres(size, unit.device)-unit.nan_to_num()[...,None,None,:])*cells
+    d = (cell_centres(size, unit.device).to(unit.dtype)-unit.nan_to_num()[...,None,None,:])*cells
     return (-d.square().sum(-1)/(2*sigma**2)).flatten(-2).softmax(-1).unflatten(-1, size)*there
 
 def heatmap_loss(
@@ -114,9 +123,10 @@ def heatmap_loss(
     heat:Tensor, # target of the same shape, 0 or more; all 0 for an object that is not there
 ) -> Tensor: # one number, nats an object
     "Cross-entropy over the cells, for the objects that are there"
-    q = heat.flatten(-2).float()
+    _alike(logits, heat)
+    q = _wide(heat).flatten(-2)
     mass = q.sum(-1)
-    loss = -(q*logits.float().flatten(-2).log_softmax(-1)).sum(-1)/mass.clamp(min=1e-6)
+    loss = -(q*_wide(logits).flatten(-2).log_softmax(-1)).sum(-1)/mass.clamp(min=1e-6)
     return (loss*(mass>0)).sum()/(mass>0).sum().clamp(min=1)
 
 # %% ../nbs/07b_readouts.ipynb #ro-hhead
@@ -157,6 +167,7 @@ class StateHead(LatentReader):
         grid:tuple|None=None, # rows and columns of patches, for tokens; `None` takes a square
     ):
         super().__init__(z_shape, grid)
+        check_numbers(least=1, whole=True, width=width, mix=mix, columns=len(names))
         self.names, self.width, self.mix = tuple(names), width, mix
         n,d,first = self.n_in, len(self.names), []
         if self.cells: n,first = mix*math.prod(self.cells), [nn.Conv2d(n, mix, 1), nn.SiLU(), nn.Flatten()]
@@ -172,7 +183,7 @@ class StateHead(LatentReader):
         if state.shape[-1]!=len(self.names):
             raise InputError(f'states of {state.shape[-1]} columns', f"{len(self.names)}: {', '.join(self.names)}",
                 'pick the columns that the head was built for')
-        s = state.flatten(0,-2)
+        s = state.flatten(0,-2).double()
         mean = s.nanmean(0)
         std = (s-mean).square().nanmean(0).sqrt()
         self.mean.copy_(mean.nan_to_num())
@@ -190,6 +201,7 @@ class StateHead(LatentReader):
         state:Tensor, # true states `(b,t,columns)`, in their own units; `nan` where unknown
     ) -> Tensor: # one number; 1 is what the mean state pays
         "Mean squared error in deviations, over what is known"
-        there = state.isfinite()
-        e = ((self(z)-state.nan_to_num())/self.std).square()
+        answer, there = _wide(self(z)), state.isfinite()
+        _alike(answer, state)
+        e = ((answer-state.nan_to_num())/_wide(self.std)).square()
         return (e*there).sum()/there.sum().clamp(min=1)

@@ -16,7 +16,7 @@ __all__ = ['to_pixels', 'box', 'outer', 'cut', 'disc_cover', 'rod_cover', 'edges
 # %% ../nbs/01a_shapes.ipynb #shp-imports
 from dataclasses import dataclass
 import numpy as np
-from .core import InputError
+from .core import InputError, need_memory
 
 # %% ../nbs/01a_shapes.ipynb #shp-pixels
 def to_pixels(
@@ -32,17 +32,19 @@ def box(
     high, # largest, `(m,2)` pixels
 ): # first column and row of each box `(m,2)`; its columns `(m,w)` and rows `(m,h)`
     "Lay boxes of one size around `m` places"
-    start = np.ceil(low).astype(np.float32)
-    w,h = np.floor(high-start).max(0).astype(int).clip(0)+1
+    start = np.ceil(low - np.float32(1e-3)).astype(np.float32) # a thousandth more than all, for what is rounded
+    w,h = np.floor(high + np.float32(1e-3) - start).max(0).clip(0, 2**31).astype(int)+1
+    if (m := 4*len(start)*int(w)*int(h)) > 2**28: need_memory(m, f'{len(start)} boxes of {w:,} by {h:,} pixels')
     return start, start[:,:1]+np.arange(w,dtype=np.float32), start[:,1:]+np.arange(h,dtype=np.float32)
 
 def outer(
     rows, # `(m,h)`, coverage, 1 is full
     cols, # `(m,w)`
+    later=0., # largest coverage that is added to the sum or taken from it, as numbers of its kind
 ): # `(m,h,w)`, whole numbers, 255 is full
     "Add a number of each row and a number of each column"
     rows,cols = (np.rint(255*o) for o in (rows,cols))
-    small = max(np.abs(rows).max(), np.abs(cols).max()) < 16_000
+    small = np.abs(rows).max() + np.abs(cols).max() + 256*later < 32_000
     rows,cols = (o.astype(np.int16 if small else np.int32) for o in (rows,cols))
     return rows[:,:,None] + cols[:,None]
 
@@ -77,7 +79,9 @@ def rod_cover(
     reach = np.abs(e)*(L/2+.5) + np.abs(e[:,::-1])*(b+.5)
     start,x,y = box(mid-reach, mid+reach)
     x,y,ex,ey = x-mid[:,:1], y-mid[:,1:], e[:,:1], e[:,1:]
-    u,v = (np.abs(o, out=o) for o in (outer(ex*y, -ey*x), outer(ey*y, ex*x)))
+    later = (np.abs(L/2-b)+b+1).max()
+    u,v = (np.abs(o, out=o) for o in (outer(ex*y, -ey*x, later), outer(ey*y, ex*x, later)))
+    u,v = (o.astype(np.result_type(u,v), copy=False) for o in (u,v))
     v -= np.rint(255*(L/2-b)).astype(v.dtype)[...,None]
     np.maximum(u, v, out=u)
     return start, cut(np.subtract(np.rint(255*(b+.5)).astype(u.dtype)[...,None], u, out=u))
@@ -85,7 +89,8 @@ def rod_cover(
 # %% ../nbs/01a_shapes.ipynb #shp-solid
 def edges(
     outline, # corners, `(j,2)`, y up, counter-clockwise, for radius 1
-): # corners with y down, normals, both `(j,2)`, distances `(j,)`, and how far to move edges in, in pixels at radius 1
+): # corners with y down, normals, both `(j,2)`, distances `(j,)`, how far to move edges in, in pixels at radius 1, and
+   # how a corner moves when its edges move out by 1, `(j,2)`
     "Turn corners into edges"
     p = np.asarray(outline, float)*[1,-1]
     along = np.roll(p,-1,0)-p
@@ -95,7 +100,9 @@ def edges(
     if (n[:,0]*after[:,1] - n[:,1]*after[:,0]).max() >= 0:
         raise InputError('an outline that is not convex and counter-clockwise', 'such corners', 'change their order')
     turn = np.arccos(np.clip((n*after).sum(1), -1, 1))
-    return p, n, (n*p).sum(1), np.tan(turn/2).sum()/12/length.sum()
+    before = np.roll(n,1,0)
+    out = (n+before)/(1+(n*before).sum(1,keepdims=True))
+    return p, n, (n*p).sum(1), np.tan(turn/2).sum()/12/length.sum(), out
 
 # %% ../nbs/01a_shapes.ipynb #shp-solid-cover
 def solid_cover(
@@ -105,9 +112,11 @@ def solid_cover(
 ): # start of each box, column and row `(m,2)`, and coverage `(m,h,w)`, 0 to 255
     "Compute how much of each nearby pixel a convex polygon covers"
     c,r = centres.astype(np.float32), radii.astype(np.float32)[:,None]
-    p,n,beta,inward = (np.float32(o) for o in lines)
-    start,x,y = box(c+r*p.min(0)-.5, c+r*p.max(0)+.5)
-    x,y,edge = x-c[:,:1], y-c[:,1:], np.float32(.5)-inward/np.maximum(r,1)
+    p,n,beta,inward,out = (np.float32(o) for o in lines)
+    edge = np.float32(.5)-inward/np.maximum(r,1)
+    corners = r[...,None]*p + edge[...,None]*out
+    start,x,y = box(c+corners.min(1), c+corners.max(1))
+    x,y = x-c[:,:1], y-c[:,1:]
     rows,cols,slanting = np.full_like(y,2), np.full_like(x,2), []
     for (nx,ny),b in zip(n, beta):
         if abs(nx)<1e-6: np.minimum(rows, edge + r*b - ny*y, out=rows)
@@ -146,10 +155,13 @@ def zigzag_cover(
     phase = teeth*np.clip((x-p[:,:1])/long, 0, 1)
     wave = np.float32(height)*(1-np.abs(2*((phase-.25)%1)-1)*2)
     g = 1/np.sqrt(1+(4*np.float32(height)*teeth/long)**2)
-    d = outer(g*(y-p[:,1:]), -g*wave)
+    d = outer(g*(y-p[:,1:]), -g*wave, (b+1).max())
     level = np.rint(255*(b+.5)).astype(d.dtype)[...,None] - np.abs(d, out=d)
-    ends = np.clip(.5 + np.minimum(x-p[:,:1], q[:,:1]-x), 0, 1)
-    return start, cut(np.minimum(level, np.rint(255*ends).astype(d.dtype)[:,None], out=level))
+    across = .5 + np.minimum(x-p[:,:1], q[:,:1]-x)
+    up = b + height+1 - np.abs(y-p[:,1:]) # a tooth ends a pixel beyond its height, however steep it is
+    for o,axis in ((across,1),(up,2)):
+        np.minimum(level, np.expand_dims(np.rint(255*np.clip(o,0,1)).astype(d.dtype), axis), out=level)
+    return start, cut(level)
 
 # %% ../nbs/01a_shapes.ipynb #shp-shape
 @dataclass

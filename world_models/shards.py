@@ -97,9 +97,9 @@ def _check_content(f):
 def note(
     f, # an open shard
     key:str, # name of an attribute that holds JSON
-) -> dict: # its content; empty where it has none
+) -> dict: # its content, or a list; empty where it has none
     "Read what a shard says of itself"
-    return read_json(bytes(f.attrs[key]), f'{key} of {f.filename}', AGAIN) if key in f.attrs else {}
+    return read_json(bytes(f.attrs[key]), f'{key} of {f.filename}', AGAIN, kind=(dict,list)) if key in f.attrs else {}
 
 def open_shard(
     path, # a file

@@ -116,6 +116,7 @@ def read_json(
     what:str, # what it should be, for the message
     remedy:str='check the path', # what to do when it is not
     most:int=2**26, # bytes that are read at most
+    kind=dict, # what it should hold: `dict`, `list`, or both
 ) -> dict: # its content
     "Read a JSON table that may be anything"
     name = what if isinstance(path, (bytes,str)) and not os.path.exists(path) else path
@@ -129,7 +130,7 @@ def read_json(
     except (ValueError, RecursionError) as e:
         if isinstance(e, InputError): raise
         raise InputError(f'{name} cannot be read ({type(e).__name__})', what, remedy) from None
-    if not isinstance(out, dict): raise InputError(f'{name} holds a {type(out).__name__}', what, remedy)
+    if not isinstance(out, kind): raise InputError(f'{name} holds a {type(out).__name__}', what, remedy)
     return out
 
 def write_json(

@@ -90,9 +90,10 @@ class VJEPA2Encoder(BackboneEncoder):
         self.name, self.kind, self.image_size, self.clip = name, kind, image_size, clip
         self.weights, self.pretrained = None, False # a saved model brings its weights, and is built without any
         self.tubelet, self.side, d = net.config.tubelet_size, size[0]//patch, net.config.hidden_size
-        self.spec = LatentSpec(kind, dict(tokens=(self.side**2,d), map=(d,self.side,self.side), vector=(d,))[kind])
+        shape = dict(tokens=(self.side**2,d), map=(d,self.side,self.side), vector=(d,))[kind]
+        self.spec = LatentSpec(kind, shape, self.tubelet if clip else 1)
         self.about = ', '.join([name if isinstance(name, str) else 'own sizes', *changes(x_shape, size), str(self.spec),
-            f'films, {self.tubelet} frames a step' if clip else f'every frame by itself, shown {self.tubelet} times',
+            'clips as a whole' if clip else f'every frame by itself, shown {self.tubelet} times',
             'frozen' if freeze else 'to be tuned', f'weights: {source}', 'licence: MIT or Apache-2.0'])
 
     def forward(self,
@@ -100,8 +101,7 @@ class VJEPA2Encoder(BackboneEncoder):
     ) -> Tensor: # latents `(b,t,*spec.shape)`; with `clip`, `(b,t/tubelet,*spec.shape)`
         "Encode every frame, or every film"
         (b,t),k = x.shape[:2], self.tubelet
-        if self.clip and t%k:
-            raise InputError(f'films of {t} frames', f'a multiple of {k}, one step for each {k}', f'give {t//k*k or k}')
+        self.spec.steps(t)
         u = self.prepare(x)
         u = u.unflatten(0, (b,t)) if self.clip else u[:,None].expand(-1,k,-1,-1,-1)
         z = self.backbone(pixel_values_videos=u).last_hidden_state

@@ -11,15 +11,17 @@ __all__ = ['PARTS', 'Prediction', 'WorldModel', 'part_config', 'save_model', 'lo
 
 # %% ../nbs/09_world_model.ipynb #wm-imports
 import inspect, json
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 import torch
 from fastcore.basics import patch
-from safetensors import SafetensorError
+from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import nn, Tensor
+from torch.nn.modules.module import register_module_parameter_registration_hook
 from .core import InputError, check_frames
-from .storage import atomic_path
+from .storage import atomic_path, read_json
 from .decoders import ConvDecoder
 from .deep_decoders import MapDecoder, TokenDecoder, VectorDecoder
 from .dynamics import ConvGRUDynamics, ResConvDynamics
@@ -52,7 +54,7 @@ class WorldModel(nn.Module):
         super().__init__()
         parts = dict(encoder=encoder, quantizer=quantizer, dynamics=dynamics, decoder=decoder)
         for name,part in parts.items():
-            if part is not None and part.spec!=encoder.spec:
+            if part is not None and not encoder.spec.fits(part.spec):
                 raise InputError(f'an encoder that makes {encoder.spec} and a {name} that takes {part.spec}', 'equal specs', f'build the {name} for {encoder.spec}')
         if tuple(decoder.x_shape)!=tuple(encoder.x_shape):
             raise InputError(f'an encoder of frames {encoder.x_shape} and a decoder of {decoder.x_shape}', 'equal frames', 'build both with one x_shape')
@@ -133,11 +135,24 @@ def save_model(
 
 # %% ../nbs/09_world_model.ipynb #wm-load
 def _build(cfg, parts, file):
+    if not isinstance(cfg, dict): raise InputError(f'{file}: a part that is a {type(cfg).__name__}', 'its class and arguments', 'save the model again')
     cfg = {k: tuple(v) if isinstance(v,list) else v for k,v in cfg.items()}
-    cls = parts.get(cfg.pop('class',None))
+    cls = parts.get(str(cfg.pop('class',None)))
     if cls is None: raise InputError(f'a part in {file} that is none of {", ".join(parts)}', 'a known class', 'pass your own classes as parts={"Name": Class}')
-    try: return cls(**cfg)
-    except TypeError as e: raise InputError(f'{file}: {e}', f'the arguments of {cls.__name__}', 'use the version that wrote the model') from None
+    cfg |= {k:v for k,v in dict(weights=None, pretrained=False).items() if k in inspect.signature(cls).parameters}
+    return cls(**cfg)
+
+@contextmanager
+def _sketched(most, file):
+    "Modules that are made in here have shapes and no memory, and at most so many tensors"
+    room = [most]
+    def count(module, name, param):
+        room[0] -= 1
+        if room[0]<0: raise InputError(f'{file} asks for more layers than its weights hold', 'the recipe of this model', 'save the model again')
+    handle = register_module_parameter_registration_hook(count)
+    try:
+        with torch.device('meta'): yield
+    finally: handle.remove()
 
 def load_model(
     folder, # folder written by `save_model`
@@ -148,14 +163,21 @@ def load_model(
     config, weights = Path(folder)/'config.json', Path(folder)/'model.safetensors'
     for f in (config,weights):
         if not f.is_file(): raise InputError(f'no {f.name} in {folder}', 'a folder written by save_model', 'check the path')
+    cfg = read_json(config, 'JSON with encoder, dynamics and decoder', 'save the model again')
+    def build(): return WorldModel(**{r: _build(cfg[r], PARTS|(parts or {}), config) for r in _roles if r in cfg})
     try:
-        cfg = json.loads(config.read_text())
-        built = {r: _build(cfg[r], PARTS|(parts or {}), config) for r in _roles if r in cfg}
-        model = WorldModel(**built)
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as e:
-        raise InputError(f'{config} that cannot be read ({e})', 'JSON with encoder, dynamics and decoder', 'save the model again') from None
-    try: model.load_state_dict(load_file(weights))
-    except (SafetensorError, RuntimeError) as e:
-        raise InputError(f'{weights} that does not fit its config ({str(e).splitlines()[0]})', 'the weights of this model', 'save the model again') from None
+        with safe_open(weights, 'pt') as f: shapes = {k:tuple(f.get_slice(k).get_shape()) for k in f.keys()}
+    except Exception as e: raise InputError(f'{weights} is torn, or no safetensors', 'the weights of this model', 'save the model again') from None
+    try:
+        with _sketched(1000+20*len(shapes), config): want = {k:tuple(v.shape) for k,v in build().state_dict().items()}
+        odd = [f'{k} is {shapes.get(k)}, asked for is {want.get(k)}' for k in {**want,**shapes} if shapes.get(k)!=want.get(k)]
+        if odd: raise InputError(f'{weights} that does not fit its config ({odd[0]})', 'the weights of this model', 'save the model again')
+        model = build()
+    except Exception as e: # whatever the parts say of arguments that nobody has checked
+        if isinstance(e, (InputError,MemoryError)): raise
+        raise InputError(f'{config} that cannot be built ({type(e).__name__}: {str(e)[:200]})', 'what save_model writes', 'save the model again, with the version that reads it') from None
+    model.load_state_dict(load_file(weights))
+    bad = [k for k,v in model.state_dict().items() if v.is_floating_point() and not v.isfinite().all()]
+    if bad: raise InputError(f'{weights}: {bad[0]} is nan or infinite', 'the weights of a trained model', 'train it again, with a lower rate')
     model.config = cfg
     return model.to(device).eval()
