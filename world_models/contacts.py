@@ -41,8 +41,9 @@ def fly(
 # %% ../nbs/00a_contacts.ipynb #con-wall
 def _pulled(h, u, a):
     "Seconds to a wall at distance `h`, approached at speed `u` and acceleration `a`"
-    s = np.sqrt(u**2 + 2*a*h)
-    return np.where(u<0, np.where(a>0, (s-u)/a, np.inf), 2*h/(u+s))
+    w = 2*h
+    s = np.sqrt(u*u + a*w)
+    return np.where(u<0, (s-u)/np.where(a>0,a,0), w/(u+s))
 
 def wall_times(
     balls, # `Balls`
