@@ -20,7 +20,7 @@ from fastcore.basics import patch
 from fastcore.meta import delegates
 from .core import InputError, check_numbers, random_stream
 from .storage import digest
-from .rendering import check_size, render
+from .rendering import RENDERER, check_size, render
 from .shards import check_settings, make_shard, make_shards, note, open_shard, plain, read_rows, save_shard, shard_path
 from .episodes import TRUTH, whole
 from .simulation import WORLDS, Episodes, simulate
@@ -124,9 +124,9 @@ def plan_episodes(
     check_numbers(least=1, whole=True, n=n, n_frames=n_frames, size=size, shard_size=shard_size)
     check_numbers(least=0, whole=True, seed=seed)
     law = WORLDS[world].version if world in WORLDS else None
-    return plain(dict(world=world, law=law, n=n, n_frames=n_frames, fps=fps, size=size, channels=channels, seed=seed, shard_size=shard_size) | overrides)
+    return plain(dict(world=world, law=law, renderer=RENDERER, n=n, n_frames=n_frames, fps=fps, size=size, channels=channels, seed=seed, shard_size=shard_size) | overrides)
 
-_DRAWING = 'law','size','channels','shard_size' # of a plan, what `simulate` does not need
+_DRAWING = 'law','renderer','size','channels','shard_size' # of a plan, what `simulate` does not need
 
 def pack_truth(
     ep, # `Episodes`

@@ -8,7 +8,7 @@ Docs: https://world-models.github.io/world_models/evaluation.html.md"""
 
 # %% auto #0
 __all__ = ['MSE_FLOOR', 'Metric', 'METRICS', 'LOOKS', 'psnr', 'blur_matrix', 'ssim', 'score', 'copy_last', 'mean_frame',
-           'optical_flow', 'bootstrap', 'Report', 'check_answer', 'held_out', 'evaluate']
+           'optical_flow', 'Report', 'check_answer', 'held_out', 'evaluate']
 
 # %% ../nbs/12_evaluation.ipynb #ev-imports
 import json
@@ -18,8 +18,9 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 from torch import Tensor
-from .core import InputError, as_frames, random_stream, track
+from .core import InputError, as_frames, track
 from .storage import atomic_path
+from .intervals import bootstrap
 from .detection import constant_velocity, match, observe, squared_error
 from .rendering import render
 
@@ -117,23 +118,6 @@ def optical_flow(
         moved = [cv2.remap(x, *o, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for o in back]
         out.append(np.stack(moved).reshape(horizon, *row.shape, -1))
     return torch.from_numpy(np.stack(out)).movedim(-1,-3)
-
-# %% ../nbs/12_evaluation.ipynb #ev-bootstrap
-def bootstrap(
-    values, # one number for each clip and step, `(n,horizon)`
-    finish=None, # applied to the means, for instance `np.sqrt`; `None` for nothing
-    n_boot:int=1000, # samples of clips
-    seed:int=0, # seed of the samples
-    groups=None, # what each clip belongs to, `(n,)`; drawn as a whole; `None`: each clip is its own
-): # lower and upper bound at each step, `(2,horizon)`
-    "95 % interval of a mean over clips; the percentile bootstrap of Efron 1979, doi:10.1214/aos/1176344552"
-    values,groups = np.asarray(values, float),np.arange(len(values)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    n = groups.max()+1
-    sums,sizes = np.zeros((n,*values.shape[1:])),np.bincount(groups)
-    np.add.at(sums, groups, values)
-    counts = random_stream('bootstrap', seed).multinomial(n, np.full(n, 1/n), n_boot)
-    means = counts@sums/(counts@sizes).reshape(-1, *[1]*(values.ndim-1))
-    return np.percentile(means if finish is None else finish(means), [2.5,97.5], axis=0)
 
 # %% ../nbs/12_evaluation.ipynb #ev-metrics
 Metric = namedtuple('Metric', 'label form finish text') # name and unit, format, function of the mean, definition

@@ -109,7 +109,7 @@ def describe_episodes(
 ) -> list: # pairs of a word and what there is to say
     "Describe episodes and their truth"
     packed,size = sum(map(_packed, source.files)),sum(map(os.path.getsize, source.files))
-    known = 'world','law','n','n_frames','fps','size','channels','seed','shard_size','videos'
+    known = 'world','law','renderer','n','n_frames','fps','size','channels','seed','shard_size','videos'
     more = ', '.join(f'{k}={v}' for k,v in source.settings.items() if k not in known)
     rows = [('world', source.world), ('clips', _seconds(source)), ('seed', f"{source.seed}{more and f', {more}'}")]
     if packed:

@@ -102,7 +102,9 @@ class VideoInfo:
         return asdict(self)|dict(pts=pts, size=os.path.getsize(self.path), mtime=os.stat(self.path).st_mtime_ns)
 
     @classmethod
-    def from_dict(cls, d):
+    def from_dict(cls,
+        d:dict, # from `to_dict`
+    ):
         "What was kept by `to_dict`; `None` if the file has changed since, or if it is something else"
         try:
             d,p = dict(d),d['pts']
