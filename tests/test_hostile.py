@@ -1,6 +1,7 @@
-"""A few hundred damaged files and a few kills; thousands of them by argument: `python tests/hostile.py --n 2000`, `python tests/kills.py --n 300`"""
+"""Wrong calls, a few hundred damaged files and a few kills; thousands by argument: `python tests/hostile.py --n 2000`, `python tests/kills.py --n 300`"""
 from concurrent.futures import ThreadPoolExecutor
 import pytest
+from calls import cases, judge
 from hostile import FELL_SHORT, KINDS, Good
 from kills import Bench
 
@@ -23,3 +24,7 @@ KILLED = ['simulate_two','simulate_video','convert_npy','convert_mp4','demo']
 def test_killed_and_given_again(name, bench):
     with ThreadPoolExecutor(2) as pool: told = list(pool.map(lambda i: bench.case(name, i), range(2)))
     assert not (wrong := [f'{why}: {story}' for why,story in told if why]), '\n'.join(wrong)
+
+def test_wrong_calls(tmp_path):
+    told = [f'{name}({k}={str(v)[:40]!r}): {why}' for name,k,v,call in cases(tmp_path) if (why := judge(call))]
+    assert not told, '\n'.join(told)

@@ -16,7 +16,7 @@ from pathlib import Path
 from zipfile import BadZipFile
 import cv2
 import numpy as np
-from .core import InputError, command, printable, track
+from .core import InputError, check_numbers, command, printable, track
 from .storage import atomic_folder, atomic_path, digest, locked, refuse_overwrite, sweep
 from .datasets import EpisodeSet, VideoSet, import_videos, pack_truth, write_shards, write_video
 from .episodes import TRUTH, Episodes
@@ -37,6 +37,7 @@ class Cuts(Clips):
         source, # any source of clips
         n_frames:int|None=None, # frames in a piece; `None` takes whole clips, which must be equally long
     ):
+        check_numbers(least=1, whole=True, n_frames=n_frames)
         lengths = np.asarray(source.lengths)
         if np.isnan(source.fps):
             rates = np.asarray(source.rates)
@@ -44,7 +45,7 @@ class Cuts(Clips):
         if n_frames is None and np.ptp(lengths)>0:
             raise InputError(f'clips of {lengths.min()} to {lengths.max()} frames', 'one length',
                 'say how many frames a clip shall have')
-        n = lengths[0] if n_frames is None else n_frames
+        n = int(lengths[0]) if n_frames is None else int(n_frames)
         if not 0<n<=lengths.max():
             raise InputError(f'{n} frames a clip', f'1 to {lengths.max()}, the longest clip there is', 'ask for fewer')
         self.source,self.fps,self.frame_shape = source,source.fps,tuple(map(int, source.frame_shape))
@@ -265,7 +266,7 @@ def convert(
 ): # the source that was written: clips as they were read, or the shards
     "Copy clips from one format into another"
     src,dst = Path(src),Path(dst)
-    to = to or ('npy' if dst.suffix=='.npy' else 'episodes')
+    if to is None: to = 'npy' if dst.suffix=='.npy' else 'episodes'
     if to not in OPTIONS: raise InputError(f'format {to!r}', ', '.join(OPTIONS), 'name one of these')
     if (to=='npy')!=(dst.suffix=='.npy'):
         raise InputError(f'{dst} for {to}', 'a name in .npy for npy, and for nothing else', 'rename it')

@@ -234,8 +234,9 @@ def import_videos(
     progress:bool=False, # show a bar?
 ) -> EpisodeSet: # clips without truth; `groups` says which video each is from, `skipped` what is missing and why
     "Cut a folder of videos into clips that do not overlap"
-    if min(n_frames,max_clips,shard_size)<1 or channels not in (None,1,3):
-        raise InputError(f'{n_frames=}, {max_clips=}, {shard_size=}, {channels=}', 'at least one of each, and 1 or 3 channels', 'ask for that')
+    check_numbers(least=1, whole=True, n_frames=n_frames, max_clips=max_clips, shard_size=shard_size)
+    if channels not in (None,1,3): raise InputError(f'{channels=}', '1 for grey or 3 for colour', 'choose one of them')
+    if size is not None and np.shape(size) not in ((),(2,)): raise InputError(f'{size=}', 'one number or two, height and width', 'change it')
     for o in np.ravel(64 if size is None else size): check_size(o)
     infos,broken = find_videos(folder, progress)
     frames = VideoSet(infos, size, fps=fps).lengths

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 from torch import Tensor
-from .core import InputError, as_frames, track
+from .core import InputError, as_frames, check_numbers, track
 from .storage import atomic_path
 from .intervals import bootstrap
 from .detection import constant_velocity, match, observe, squared_error
@@ -312,7 +312,8 @@ def evaluate(
     progress:bool=False, # show a bar
 ) -> Report: # scores of 'model', the baselines and 'floor'
     "Score any program on held-out clips, beside what it must beat"
-    if n_ctx<2 or horizon<1: raise InputError(f'{n_ctx=}, {horizon=}', '2 and 1 or more', 'ask for more frames')
+    check_numbers(least=2, whole=True, n_ctx=n_ctx)
+    check_numbers(least=1, whole=True, horizon=horizon, bs=bs, size=size)
     x,truth,acts = held_out(ep, n_ctx+horizon, frames, size)
     seen = as_frames(x[:,:n_ctx])
     average = seen.mean((0,1)) if mean is None else torch.as_tensor(mean).float()

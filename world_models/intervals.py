@@ -9,7 +9,7 @@ __all__ = ['bootstrap']
 
 # %% ../nbs/11b_intervals.ipynb #int-imports
 import numpy as np
-from .core import random_stream
+from .core import InputError, check_numbers, random_stream
 
 # %% ../nbs/11b_intervals.ipynb #int-bootstrap
 def bootstrap(
@@ -20,6 +20,10 @@ def bootstrap(
     groups=None, # what each clip belongs to, `(n,)`; drawn as a whole; `None`: each clip is its own
 ): # lower and upper bound at each step, `(2,horizon)`
     "95 % interval of a mean over clips; the percentile bootstrap of Efron 1979, doi:10.1214/aos/1176344552"
+    check_numbers(least=1, whole=True, n_boot=n_boot)
+    check_numbers(least=0, whole=True, seed=seed)
+    if np.ndim(values)<1 or not len(values) or not np.isfinite(values).all() or groups is not None and len(groups)!=len(values):
+        raise InputError(f'values {np.shape(values)}'+(f' in {len(groups)} groups' if groups is not None else ''), 'finite numbers, at least one clip, and a group for each', 'look at the scores')
     values,groups = np.asarray(values, float),np.arange(len(values)) if groups is None else np.unique(groups, return_inverse=True)[1]
     n = groups.max()+1
     sums,sizes = np.zeros((n,*values.shape[1:])),np.bincount(groups)

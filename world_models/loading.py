@@ -18,7 +18,7 @@ import av, torch
 from h5py import h5d, h5p, h5s
 import numpy as np
 from av.video.reformatter import VideoReformatter
-from .core import InputError, free_memory, pick_device, track
+from .core import InputError, check_numbers, free_memory, pick_device, random_stream, track
 from .storage import atomic_path
 from .datasets import EpisodeSet, VideoSet, Windows, split_clips
 from .shards import open_shard
@@ -261,7 +261,8 @@ class Batches:
         augment=None, # `f(batch, rng)` gives another batch, see `Augment`; `None` changes nothing
         floats:bool=True, # turn bytes into floats? `False` leaves that to whoever brings them to a device
     ):
-        if bs<1: raise InputError(f'{bs=}', 'a whole number, 1 or more', 'change it')
+        check_numbers(least=1, whole=True, bs=bs)
+        check_numbers(least=0, whole=True, seed=seed)
         self.store,self.bs,self.shuffle,self.drop_last = store,bs,shuffle,drop_last
         self.seed,self.augment,self.floats,self.epoch,self._drawn = seed,augment,floats,0,(None,None)
 
@@ -272,8 +273,13 @@ class Batches:
         "Windows in the order of this epoch"
         if not self.shuffle: return np.arange(len(self.store))
         if self._drawn[0]!=self.epoch:
-            self._drawn = self.epoch,np.random.default_rng([self.seed,self.epoch]).permutation(len(self.store))
+            self._drawn = self.epoch,random_stream('order', self.seed, self.epoch).permutation(len(self.store))
         return self._drawn[1]
+
+    def __iter__(self):
+        "One epoch; the next pass is the next one"
+        for i in range(len(self)): yield self[i]
+        self.epoch += 1
 
     def __getitem__(self,
         i:int, # batch, 0 to `len(self)-1`
@@ -282,7 +288,7 @@ class Batches:
         if not 0<=i<len(self): raise IndexError(i)
         batch = self.store.batch(self.order[i*self.bs:(i+1)*self.bs])
         if self.floats: batch = to_unit(batch)
-        return batch if self.augment is None else self.augment(batch, np.random.default_rng([self.seed,self.epoch,i]))
+        return batch if self.augment is None else self.augment(batch, random_stream('augment', self.seed, self.epoch, i))
 
 # %% ../nbs/03f_loading.ipynb #load-augment
 class Augment:

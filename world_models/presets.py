@@ -15,7 +15,7 @@ from time import perf_counter
 import torch
 from torch.backends import mkldnn
 from torch.utils.flop_counter import FlopCounterMode
-from .core import InputError
+from .core import InputError, check_numbers
 from .deep_decoders import decoder_for
 from .dynamics import ConvGRUDynamics, ResConvDynamics
 from .encoders import ConvEncoder, MapEncoder, VectorEncoder
@@ -79,6 +79,7 @@ def preset(
 ) -> WorldModel: # a new model, not trained
     "Build a kind of model by name"
     if name not in PRESETS: raise InputError(f'preset {name!r}', ', '.join(PRESETS), nearest(name, PRESETS))
+    check_numbers(least=0, whole=True, n_act=n_act)
     p = PRESETS[name]
     known = [o for o in inspect.signature(p.dynamics).parameters if o not in ('z_shape','n_act')]
     for o in dynamics:

@@ -68,7 +68,7 @@ def check_size(
     channels=None, # 1 grey, 3 colour; `None` for what is there
 ) -> None:
     "Refuse frames that nobody can make"
-    if size is not None and not (np.size(size) in (1,2) and all(whole(o,1) for o in np.ravel(size))):
+    if size is not None and not ((np.ndim(size)==0 or np.shape(size)==(2,)) and all(whole(o,1) for o in np.ravel(size))):
         raise InputError(f'{size=}', 'a whole number above 0, or two, height and width', 'change it')
     if channels not in (None,1,3): raise InputError(f'{channels=}', '1 for grey or 3 for colour', 'choose one of them')
 

@@ -183,7 +183,11 @@ def video_info(
     return info
 
 # %% ../nbs/02a_videos.ipynb #vid-read-clip
-def _hw(size): return (size,size) if isinstance(size,int) else tuple(size)
+def _hw(size):
+    hw = (size,size) if np.ndim(size)==0 else tuple(size)
+    if len(hw)!=2: raise InputError(f'{size=}', 'one number or two, height and width', 'change it')
+    check_numbers(least=1, most=2**16, whole=True, height=hw[0], width=hw[1])
+    return hw
 
 def _kind(channels):
     "Name of a picture with so many channels"
@@ -200,10 +204,11 @@ def read_clip(
 ) -> np.ndarray: # `(n,h,w,c)`, `uint8`
     "Read frames by their presentation times: exact with any codec and any spacing"
     kind,info = _kind(channels),info or video_info(path)
+    check_numbers(whole=True, start=start, n=n)
     if n is None: n = info.n_frames-start
     if start<0 or n<1 or start+n>info.n_frames:
         raise InputError(f'frames {start} to {start+n-1} of {path}', f'frames from 0 to {info.n_frames-1}', 'ask for a part of it')
-    h,w = _hw(size or (info.height,info.width))
+    h,w = _hw((info.height,info.width) if size is None else size)
     need_memory(n*h*w*channels, f'{n:,} frames of {h}×{w} pixels')
     want,out = info.pts[start:start+n],np.empty((n,h,w,channels), np.uint8)
     for at in [want[0], info.pts[max(0,start-32)], None] if info.seekable else [None]:
@@ -266,7 +271,7 @@ class VideoSet:
         fps:float|None=None, # frames a second of every clip: at each moment the frame that a player would show; `None` keeps what each video has
     ):
         check_numbers(above=0, fps=fps)
-        self.infos,self.frame_shape,self.resample = list(infos),(*_hw(size or common_size(infos)),channels),fps
+        self.infos,self.frame_shape,self.resample = list(infos),(*_hw(common_size(infos) if size is None else size),channels),fps
         self.lengths = np.array([o.n_frames if fps is None else len(self._shown(o)) for o in infos])
         self.rates = np.array([o.fps for o in infos]) if fps is None else np.full(len(infos), float(fps))
         known = self.rates[self.lengths>1] if (self.lengths>1).any() else self.rates # one frame alone has no rate
