@@ -34,14 +34,18 @@ class Clips:
         "What must stay together: the video that each clip is from; if nobody has said so, each is its own"
         return self.__dict__.get('_groups', np.arange(len(self)))
     @groups.setter
-    def groups(self, v): self._groups = np.asarray(v)
+    def groups(self,
+        v, # `(n,)`
+    ): self._groups = np.asarray(v)
 
     @property
     def rates(self): # `(n,)`
         "Frames a second of each clip; if nobody has said so, that of the set"
         return self.__dict__.get('_rates', np.full(len(self), float(self.fps)))
     @rates.setter
-    def rates(self, v): self._rates = np.asarray(v, float)
+    def rates(self,
+        v, # `(n,)`
+    ): self._rates = np.asarray(v, float)
 
     def all_frames(self,
         idx=None, # clips to read, all of one length; `None` for all

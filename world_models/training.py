@@ -51,8 +51,7 @@ class VideoLoader(DataLoader):
         scale:int=1, # screen pixels for one pixel
     ): # a picture for the notebook
         "Show clips, the frames of the context first"
-        epoch = self.dataset.epoch
-        (x,a),y = self.one_batch()
+        epoch,((x,a),y) = self.dataset.epoch,self.one_batch()
         self.dataset.epoch = epoch # to look is not to train
         return show_frames(list(torch.cat([x,y],1)[:max_n]), scale=scale)
 

@@ -139,7 +139,7 @@ def _packets(path):
             seen = [(p.pts,p.dts,p.is_discard) for p in c.demux(v) if p.size]
             facts['promised'] = max(0, v.frames-sum(gone for *_,gone in seen))
     except InputError as e: return None,None,str(e).split(';')[0]
-    except (LookupError, OSError, ValueError, TypeError) as e: # of FFmpeg's too
+    except (av.FFmpegError, LookupError, OSError, ValueError, TypeError) as e:
         return None,None,str(e) if type(e) is LookupError else 'torn, or no video at all'
     shown = [(p,d) for p,d,gone in seen if not gone]
     times,gaps = sorted({p for p,_ in shown if p is not None}),np.diff([k for k,(*_,gone) in enumerate(seen) if not gone])
