@@ -15,8 +15,8 @@ import torch
 from torch import nn, Tensor
 from .core import InputError, LatentSpec
 from .episodes import nearest
-from .pretrained import (BackboneEncoder, KINDS, changes, fetch_weights, fit_size,
-    load_exactly, need, read_weights)
+from .pretrained import BackboneEncoder, KINDS, changes, fit_size
+from .weights import fetch_weights, load_exactly, need, own_weights, read_weights
 
 # %% ../nbs/04b_vjepa.ipynb #vj-sizes
 _large = dict(hidden_size=1024, num_hidden_layers=24, num_attention_heads=16)
@@ -55,8 +55,7 @@ def fill_vjepa2(
     if weights is None:
         n = sum(p.numel() for p in net.parameters())
         weights = fetch_weights(name if repo else 'a V-JEPA 2 of your own sizes', repo, n, 'MIT or Apache-2.0')
-    found = {k.removeprefix('vjepa2.').removeprefix('encoder.'): v for k,v in read_weights(weights).items()}
-    load_exactly(net, found, Path(weights).name, ('predictor.','pooler.','classifier.'))
+    load_exactly(net, own_weights(net, read_weights(weights), Path(weights).name), Path(weights).name)
     return source
 
 # %% ../nbs/04b_vjepa.ipynb #vj-colour
