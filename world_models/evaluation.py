@@ -32,9 +32,8 @@ def _frames(pred, truth):
     pred,truth = (torch.as_tensor(o) for o in (pred,truth))
     if pred.shape!=truth.shape or pred.ndim<3: raise InputError(f'frames {tuple(pred.shape)} against {tuple(truth.shape)}', 'the same shape, (...,c,h,w)', 'compare like with like')
     for o in (pred,truth):
-        if not o.is_floating_point(): raise InputError(f'frames of {o.dtype}', 'floats in [0,1]', 'divide bytes by 255')
-        lo,hi = o.detach().aminmax()
-        if not (lo>=-.5 and hi<=1.5): raise InputError(f'frames from {lo:.3g} to {hi:.3g}', 'values in [0,1]', 'divide what goes to 255 by 255, or look for nan')
+        lo,hi = o.detach().float().aminmax()
+        if not (o.is_floating_point() and lo>=-.5 and hi<=1.5): raise InputError(f'frames {o.dtype} from {lo:.3g} to {hi:.3g}', 'floats in [0,1]', 'divide what goes to 255 by 255, or look for nan')
     return pred.clamp(0,1),truth.clamp(0,1)
 
 def psnr(
@@ -77,7 +76,7 @@ def score(
     "All metrics of each clip at each step; squared errors for `position_rmse`"
     out = dict(psnr=psnr(y,x), ssim=ssim(y,x))
     if detector is not None:
-        dist,_ = match(detector(y), pos, detector.radius)
+        dist = match(detector(y), pos, detector.radius)[0]
         out['position_rmse'] = squared_error(dist, *x.shape[-2:]).mean(-1)
         out['detection_rate'] = dist.isfinite().float().mean(-1)
     return out
@@ -96,8 +95,7 @@ def mean_frame(
 ): # an `f(context, actions, horizon)`
     "Make the answer that is always the average frame"
     def f(context, actions, horizon):
-        m = context.mean(1, keepdim=True) if mean is None else mean.expand(len(context), 1, -1, -1, -1)
-        return m.expand(-1, horizon, -1, -1, -1)
+        return (context.mean(1, keepdim=True) if mean is None else mean[None,None]).expand(len(context), horizon, -1, -1, -1)
     return f
 
 # %% ../nbs/12_evaluation.ipynb #ev-flow
@@ -108,10 +106,8 @@ def optical_flow(
 ) -> Tensor: # `(b,horizon,c,h,w)`
     "Foretell that every pixel goes on as it went; flow after Farnebäck 2003, doi:10.1007/3-540-45103-X_50"
     import cv2
-    grey = (context[:,-2:].mean(2)*255).round().byte().numpy()
-    row,col = np.indices(context.shape[-2:], np.float32)
-    k = np.arange(1, horizon+1, dtype=np.float32)
-    out = []
+    grey,out = (context[:,-2:].mean(2)*255).round().byte().numpy(),[]
+    (row,col),k = np.indices(context.shape[-2:], np.float32),np.arange(1, horizon+1, dtype=np.float32)
     for (prev,last),x in zip(grey, context[:,-1].movedim(1,-1).contiguous().numpy()):
         u = cv2.calcOpticalFlowFarneback(last, prev, None, .5, 3, 15, 3, 5, 1.2, 0)
         back = [(col+a*u[...,0], row+a*u[...,1]) for a in k]
@@ -175,7 +171,7 @@ class Report:
         h,finish = model.shape[1],METRICS[metric].finish or (lambda v: v)
         def apart(v): return finish(v[...,:h])-finish(v[...,h:])
         both = np.concatenate([model,other], 1) # drawn together: what is hard for one is hard for both
-        return np.concatenate([apart(both.mean(0))[None], bootstrap(both, apart, groups=self.groups)])
+        return np.stack([apart(both.mean(0)), *bootstrap(both, apart, groups=self.groups)])
 
 # %% ../nbs/12_evaluation.ipynb #ev-table
 @patch(as_prop=True)
@@ -312,8 +308,7 @@ def evaluate(
     progress:bool=False, # show a bar
 ) -> Report: # scores of 'model', the baselines and 'floor'
     "Score any program on held-out clips, beside what it must beat"
-    check_numbers(least=2, whole=True, n_ctx=n_ctx)
-    check_numbers(least=1, whole=True, horizon=horizon, bs=bs, size=size)
+    for least,o in ((2,dict(n_ctx=n_ctx)), (1,dict(horizon=horizon, bs=bs, size=size))): check_numbers(least=least, whole=True, **o)
     x,truth,acts = held_out(ep, n_ctx+horizon, frames, size)
     seen = as_frames(x[:,:n_ctx])
     average = seen.mean((0,1)) if mean is None else torch.as_tensor(mean).float()

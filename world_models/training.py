@@ -79,8 +79,7 @@ def video_dls(
 class ForetellCB(Callback):
     "Call the model with context, number of frames to foretell, and actions"
     def before_batch(self):
-        x,a = self.xb[0]
-        self.learn.xb = (x, self.yb[0].shape[1], a)
+        self.learn.xb = (self.xb[0][0], self.yb[0].shape[1], self.xb[0][1])
 
 # %% ../nbs/10_training.ipynb #tr-opt
 adamw = partial(OptimWrapper, opt=partial(torch.optim.AdamW, betas=(.9,.99)))
