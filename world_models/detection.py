@@ -8,7 +8,7 @@ Docs: https://world-models.github.io/world_models/detection.html.md"""
 
 # %% auto #0
 __all__ = ['Detections', 'disc_kernel', 'contrast', 'peaks', 'window', 'owned', 'settle', 'detect', 'Detector', 'true_discs',
-           'match', 'squared_error', 'extrapolate', 'constant_velocity', 'observe']
+           'pair', 'match', 'squared_error', 'extrapolate', 'cover', 'constant_velocity', 'observe']
 
 # %% ../nbs/11a_detection.ipynb #det-imports
 import math
@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from .core import InputError, as_frames
+from .labels import visibility
 from .rendering import draw_discs, to_pixels
 
 # %% ../nbs/11a_detection.ipynb #det-contrast
@@ -142,15 +143,17 @@ class Detector:
     def calibrate(cls,
         x, # true frames, `(n,t,c,h,w)`
         pos, # true centres, `(n,t,k,2)` pixels
-        radius, # true radii, `(n,k)` pixels
+        radius, # true radii, `(n,k)` pixels; none counts as less than one
+        shown=None, # which objects can be seen, `(n,t,k)` bool; `None`: all
     ):
         "Read background and brightness off true frames"
         h,w = x.shape[-2:]
         background = x.movedim(2,-1).flatten(0,-2).median(0).values
         col,row = pos[...,0].round().long().clamp(0,w-1), pos[...,1].round().long().clamp(0,h-1)
         m = (x-background[:,None,None]).abs().amax(2)
-        level = m.flatten(2).gather(2, row*w+col).median(1).values.amin(1)
-        return cls(radius, background, level.clamp(min=1/255))
+        ink = m.flatten(2).gather(2, (row*w+col).clamp(0,h*w-1))
+        level = torch.where(torch.ones_like(ink, dtype=bool) if shown is None else shown, ink, torch.nan).nanmedian(1).values
+        return cls(radius.clamp(min=1), background, level.nan_to_num(nan=1).amin(1).clamp(min=1/255))
 
     def __getitem__(self,
         idx, # clips to keep, a slice or an index array
@@ -173,18 +176,15 @@ def true_discs(
     size:int, # side of the frames, pixels
 ): # centres `(n,t,k,2)` as column and row, radii `(n,k)`, both in pixels
     "Where the objects of simulated clips are in their frames"
-    return torch.from_numpy(to_pixels(ep.positions, size)).float(), torch.from_numpy(ep.params['radius']).float()*size
+    return torch.from_numpy(to_pixels(ep.positions, size)).float(), torch.tensor(np.array(ep.params['radius'])).float()*size
 
 # %% ../nbs/11a_detection.ipynb #det-match
-def match(
-    d, # `Detections` of `k` objects
-    truth, # true centres, `(n,t,k,2)` pixels
-    radius, # true radii, `(n,k)` pixels
-): # distance of each true object to its detection, pixels, `inf` where it has none; which detection; both `(n,t,k)`
-    "Pair detections with true objects, as many as can be, with the least sum of distances"
-    k = truth.shape[2]
-    dist = torch.cdist(truth.double(), d.pos.double()) # double: beside 1e6, floats lose small distances
-    ok = d.found[:,:,None] & (dist <= 4*radius[:,None,:,None])
+def pair(
+    dist, # distances of each true object to each detection, `(n,t,k,k)`
+    ok, # which pairs may be, bool
+): # distance of each true object to its partner, `inf` where it has none; which partner; both `(n,t,k)`
+    "Pair as many as can be, with the least sum of distances"
+    k = dist.shape[2]
     cost = torch.where(ok, dist, 1e6)
     if k<=4:
         orders = torch.tensor(list(permutations(range(k))))
@@ -193,6 +193,16 @@ def match(
     else: pick = _assign(cost)
     best = cost.gather(3, pick[...,None])[...,0]
     return torch.where(best<1e6, best, torch.inf).float(), pick
+
+def match(
+    d, # `Detections` of `k` objects
+    truth, # true centres, `(n,t,k,2)` pixels
+    radius, # true radii, `(n,k)` pixels
+): # distance of each true object to its detection, pixels, `inf` where it has none; which detection; both `(n,t,k)`
+    "Pair detections with true objects, as many as can be, with the least sum of distances"
+    dist = torch.cdist(truth.double(), d.pos.double()) # double: beside 1e6, floats lose small distances
+    ok = d.found[:,:,None] & (dist <= 4*radius[:,None,:,None])
+    return pair(dist, ok)
 
 def _assign(cost):
     from scipy.optimize import linear_sum_assignment
@@ -226,8 +236,12 @@ def extrapolate(
     return torch.minimum(torch.maximum(pos, edge), torch.tensor([w-1,h-1])-edge)
 
 # %% ../nbs/11a_detection.ipynb #det-velocity
-def _cover(pos, radius, size):
-    "Share of each pixel that each disc covers, `(...,1,h,w)`, for positions `(...,2)`"
+def cover(
+    pos, # centres, `(...,2)` pixels
+    radius, # radii, pixels, of a shape that expands to `(...)`
+    size:int, # side of the frame, pixels
+) -> Tensor: # `(...,1,size,size)`
+    "Share of each pixel that each disc covers"
     r = radius.expand(pos.shape[:-1]).reshape(-1,1)
     a = draw_discs(pos.reshape(-1,1,2).double().numpy(), r.double().numpy(), size)
     return as_frames(a[...,None]).view(*pos.shape[:-1], 1, size, size)
@@ -241,22 +255,22 @@ def constant_velocity(
         d,r,ground = detector(context[:,-2:]), detector.radius, detector.background[:,None,None]
         path,seen = extrapolate(d, r, horizon, h, w), d.found[:,1,:,None,None,None]
         x = context[:,-1]
-        core = _cover(path[:,0], r/2, w)*seen
+        core = cover(path[:,0], r/2, w)*seen
         ink = (x[:,None]*core).sum((-1,-2), keepdim=True)/core.sum((-1,-2), keepdim=True).clamp(min=1)
-        for j in range(r.shape[1]): x = torch.lerp(x, ground, _cover(path[:,0,j], r[:,j]+1, w)*seen[:,j])
+        for j in range(r.shape[1]): x = torch.lerp(x, ground, cover(path[:,0,j], r[:,j]+1, w)*seen[:,j])
         x = x[:,None].expand(-1, horizon, -1, -1, -1)
         for j in range(r.shape[1]):
-            x = torch.lerp(x, ink[:,None,j], _cover(path[:,1:,j], r[:,j:j+1], w)*seen[:,None,j])
+            x = torch.lerp(x, ink[:,None,j], cover(path[:,1:,j], r[:,j:j+1], w)*seen[:,None,j])
         return x
     return f
 
 # %% ../nbs/11a_detection.ipynb #det-observe
 def observe(
-    ep, # `Episodes` of discs, `n` clips
+    ep, # `Episodes` of objects, `n` clips
     x, # their first frames, square, `(n,t,c,h,w)`
-): # `Detector` of the clips; all true centres, `(n,n_frames,k,2)` pixels; share of the objects found in `x`
+): # `Detector` of the clips; all true centres, `(n,n_frames,k,2)` pixels; which objects show half of themselves or more; share of these found in `x`
     "Make a detector for simulated clips, and grade it on the frames that it is made from"
-    t,(pos,radius) = x.shape[1], true_discs(ep, x.shape[-1])
-    det = Detector.calibrate(x, pos[:,:t], radius)
-    dist,_ = match(det(x), pos[:,:t], radius)
-    return det, pos, dist.isfinite().float().mean().item()
+    t,(pos,radius),shown = x.shape[1], true_discs(ep, x.shape[-1]), torch.from_numpy(visibility(ep, x.shape[-1]))>=.5
+    det = Detector.calibrate(x, pos[:,:t], radius, shown[:,:t])
+    dist,_ = match(det(x), pos[:,:t], det.radius)
+    return det, pos, shown, dist[shown[:,:t]].isfinite().float().mean().item()

@@ -13,7 +13,7 @@ from .core import InputError, check_numbers, random_stream
 
 # %% ../nbs/11b_intervals.ipynb #int-bootstrap
 def bootstrap(
-    values, # one number for each clip and step, `(n,horizon)`
+    values, # one number for each clip and step, `(n,horizon)`; `nan` where there was nothing to measure
     finish=None, # applied to the means, for instance `np.sqrt`; `None` for nothing
     n_boot:int=1000, # samples of clips
     seed:int=0, # seed of the samples
@@ -22,12 +22,13 @@ def bootstrap(
     "95 % interval of a mean over clips; the percentile bootstrap of Efron 1979, doi:10.1214/aos/1176344552"
     check_numbers(least=1, whole=True, n_boot=n_boot)
     check_numbers(least=0, whole=True, seed=seed)
-    if np.ndim(values)<1 or not len(values) or not np.isfinite(values).all() or groups is not None and len(groups)!=len(values):
-        raise InputError(f'values {np.shape(values)}'+(f' in {len(groups)} groups' if groups is not None else ''), 'finite numbers, at least one clip, and a group for each', 'look at the scores')
+    if np.ndim(values)<1 or not len(values) or np.isinf(values).any() or np.isnan(values).all() or groups is not None and len(groups)!=len(values):
+        raise InputError(f'values {np.shape(values)}'+(f' in {len(groups)} groups' if groups is not None else ''), 'numbers of at least one clip, and a group for each', 'look at the scores')
     values,groups = np.asarray(values, float),np.arange(len(values)) if groups is None else np.unique(groups, return_inverse=True)[1]
     n = groups.max()+1
-    sums,sizes = np.zeros((n,*values.shape[1:])),np.bincount(groups)
-    np.add.at(sums, groups, values)
+    sums,sizes = np.zeros((2,n,*values.shape[1:]))
+    np.add.at(sums, groups, np.nan_to_num(values)); np.add.at(sizes, groups, ~np.isnan(values))
     counts = random_stream('bootstrap', seed).multinomial(n, np.full(n, 1/n), n_boot)
-    means = counts@sums/(counts@sizes).reshape(-1, *[1]*(values.ndim-1))
-    return np.percentile(means if finish is None else finish(means), [2.5,97.5], axis=0)
+    with np.errstate(invalid='ignore'): means = np.tensordot(counts, sums, 1)/np.tensordot(counts, sizes, 1)
+    ends = means if finish is None else finish(means)
+    return np.where(np.isnan(ends).all(0), np.nan, np.nanpercentile(np.where(np.isnan(ends).all(0), 0, ends), [2.5,97.5], axis=0))
