@@ -5,7 +5,9 @@ from fastcore.script import call_parse
 
 here = Path(__file__).resolve().parent
 sys.path.insert(0, str(here.parent/'tests'))
+sys.path.insert(0, str(here.parent))
 from films import ENVS, make_films
+from world_models.storage import check_result, save_result
 
 STEPS = 1,5,10
 
@@ -13,20 +15,22 @@ def row(metrics, about):
     "PSNR and its 95 % interval at some steps, for the model and what it must beat"
     def at(o): return {s: [round(o[s][k-1],2) if not isinstance(o[s][k-1],list) else [round(v,2) for v in o[s][k-1]] for k in STEPS] for s in o}
     psnr = at(metrics['psnr'])
-    beats = [m>c for m,c in zip(psnr['model'], psnr['copy_last'])]
-    return dict(psnr=psnr, ci95=at(metrics['ci95']['psnr']), beats_copy_last=beats, n_clips=metrics['n_clips'], clips=about['clips'],
+    gain = {o: [[round(x,2) for x in v[k-1]] for k in STEPS] for o,v in metrics['gain95']['psnr'].items()}
+    beats = [low>0 for _,low,_ in gain['copy_last']] # the lower bound of the paired difference
+    return dict(psnr=psnr, ci95=at(metrics['ci95']['psnr']), gain95=gain, beats_copy_last=beats, n_clips=metrics['n_clips'], n_groups=metrics['n_groups'], clips=about['clips'],
         seconds=metrics['seconds'], peak_rss_mb=metrics['peak_rss_mb'], skipped=about['skipped'])
 
 @call_parse
 def main(
     envs:str=','.join(ENVS), # environments, commas between
-    films:int=12, # films of each
+    films:int=100, # films of each; a tenth of them is held out
     frames:int=200, # frames in a film
     seed:int=0, # seed of films and run
     quick:bool=False, # see that it works; nothing is written
     out:str=str(here/'results'/'gymnasium_videos.json'), # where the numbers go
 ):
     "Does the model beat repeating the last frame on videos of another engine?"
+    if not quick: check_result(out)
     rows,about = {},{}
     for env in envs.split(','):
         with tempfile.TemporaryDirectory() as tmp:
@@ -36,10 +40,11 @@ def main(
             subprocess.run([str(Path(sys.executable).parent/'wm-demo'), *argv], check=True, stdout=subprocess.DEVNULL)
             metrics,about = (json.loads((tmp/'demo'/o).read_text()) for o in ('metrics.json','manifest.json'))
         rows[env] = row(metrics, about)
-        print(env, *(f'step {k}: {m:.1f} dB, copy-last {c:.1f}' for k,m,c in zip(STEPS, rows[env]['psnr']['model'], rows[env]['psnr']['copy_last'])), sep='  ')
+        print(env, *(f'step {k}: {m:.1f} dB, copy-last {c:.1f}' for k,m,c in zip(STEPS, rows[env]['psnr']['model'], rows[env]['psnr']['copy_last'])), f"{rows[env]['n_groups']} videos held out", sep='  ')
+        if not quick and rows[env]['n_groups']<10: sys.exit(f"{env}: {rows[env]['n_groups']} videos held out; expected 10 or more; make more with --films")
     if quick: return
     facts = {k: about[k] for k in ('commit','versions','platform','cpu','cores','threads','date')}
     command = f'python benchmarks/gymnasium_videos.py --films {films} --frames {frames} --seed {seed}'
     facts |= dict(command=command, films=films, frames=frames, seed=seed, steps=STEPS)
-    Path(out).write_text(json.dumps(dict(environments=rows, manifest=facts), indent=1)+'\n')
+    save_result(out, facts, environments=rows)
     sys.exit(0 if all(all(r['beats_copy_last']) for r in rows.values()) else 'copy-last was not beaten everywhere')

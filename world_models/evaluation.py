@@ -272,10 +272,10 @@ ORDER = 'model','copy_last','constant_velocity','mean_frame','constant_disc','fl
 
 def straight_on(
     scores:dict, # metric → system → numbers `(n_clips,horizon)`, with 'discs' and 'optical_flow' among the systems
-): # the same, with the better of these two, by PSNR, as 'constant_velocity'; its name
+): # the same, with the better of these two, by PSNR at the first step, as 'constant_velocity'; its name
     "Let the better of two ways to go straight on stand for both"
     ways = [o for o in ('discs','optical_flow') if o in scores['psnr']]
-    best = max(ways, key=lambda o: scores['psnr'][o].mean(), default=None)
+    best = max(ways, key=lambda o: scores['psnr'][o][:,0].mean(), default=None)
     return {m:{o:v[best if o=='constant_velocity' else o] for o in ORDER if (best if o=='constant_velocity' else o) in v} for m,v in scores.items()}, best
 
 def _about(names, moving, mean_given):
