@@ -27,7 +27,7 @@ def check_actions(
     found = 'no actions' if a is None else f'actions {tuple(a.shape)}'
     if a is None or tuple(a.shape)!=(b,t,n_act):
         raise InputError(found, f'(batch {b}, steps {t}, {n_act} numbers)', 'give one action for each pair of neighbouring frames')
-    return a
+    return a.to(like)
 
 # %% ../nbs/06_dynamics.ipynb #dyn-base
 class Dynamics(nn.Module):
@@ -107,7 +107,7 @@ class ResConvDynamics(Dynamics):
     ) -> tuple: # next latent `(b,c,h,w)` and the maps to go on with
         "Predict the next map"
         u = self.inp(torch.cat(h, 1))
-        if self.act is not None: u = u + self.act(a)[:,:,None,None]
+        if self.act is not None: u = u + self.act(a.to(u))[:,:,None,None]
         z = h[-1] + self.out(self.blocks(u))
         return z, (*h[1:], z)
 
@@ -175,6 +175,6 @@ class ConvGRUDynamics(Dynamics):
     ) -> tuple: # next latent `(b,c,h,w)` and what to go on with
         "Take in the last map, predict the next"
         z,s = h
-        s = self._remember(z, s, z.new_zeros(len(z), 0) if a is None else a)
+        s = self._remember(z, s, z.new_zeros(len(z), 0) if a is None else a.to(z))
         z = z + self.out(s[-1])
         return z, (z,s)

@@ -80,6 +80,8 @@ def preset(
     "Build a kind of model by name"
     if name not in PRESETS: raise InputError(f'preset {name!r}', ', '.join(PRESETS), nearest(name, PRESETS))
     check_numbers(least=0, whole=True, n_act=n_act)
+    if not isinstance(x_shape, (tuple,list)) or len(x_shape)!=3: raise InputError(f'x_shape={x_shape!r}', 'three whole numbers, such as (1,64,64)', 'say channels, height and width')
+    check_numbers(least=1, whole=True, **dict(zip(('channels','height','width'), x_shape)))
     p = PRESETS[name]
     known = [o for o in inspect.signature(p.dynamics).parameters if o not in ('z_shape','n_act')]
     for o in dynamics:

@@ -261,7 +261,7 @@ class FSQ(Quantizer):
         v:Tensor, # numbers `(...,len(levels))`
     ) -> Tensor: # numbers that round to one of the levels
         "Squeeze"
-        h,o = (self.L-1)/2*1.001, (self.L%2==0)/2
+        h,o = (self.L-1)/2 + (.0005*(self.L-1)).clamp(max=.25), (self.L%2==0)/2
         return h*(v+(o/h).atanh()).tanh() - o
 
     def _linear(self, f, x): # in float32, also when the model is cast
@@ -276,7 +276,7 @@ def forward(self:FSQ,
     with torch.autocast(z.device.type, enabled=False):
         v = self._linear(self.inp, self.to_rows(z)).unflatten(-1, (self.groups,len(self.levels)))
         u = round_ste(self.bound(v))
-        codes = ((u.detach()+self.L//2)*self.digit).sum(-1).round().long()
+        codes = ((u.detach().round().long()+self.L//2)*self.digit).sum(-1)
         z_q = self._linear(self.out, (u/(self.L//2)).flatten(-2))
     return self.to_latents(z_q).to(z.dtype), self.to_codes(codes), z_q.new_zeros(())
 
