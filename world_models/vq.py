@@ -16,7 +16,7 @@ import torch
 from fastcore.basics import patch
 from torch import nn, Tensor
 from torch.nn import functional as F
-from .core import InputError, LatentSpec
+from .core import InputError, LatentSpec, check_numbers
 
 # %% ../nbs/05_vq.ipynb #vq-nearest
 def nearest_codes(
@@ -55,6 +55,7 @@ def rotate_through(
         zh,qh = F.normalize(z, dim=1, eps=1e-6), F.normalize(q, dim=1, eps=1e-6)
         r = F.normalize(zh+qh, dim=1, eps=1e-6)
         scale = q.norm(dim=1, keepdim=True)/z.norm(dim=1, keepdim=True).clamp(min=1e-6)
+        scale = scale.clamp(max=10) # a latent near zero has no direction to keep
     turned = scale*(z - 2*r*(r*z).sum(1,keepdim=True) + 2*qh*(zh*z).sum(1,keepdim=True))
     return straight_through(turned, q)
 
@@ -104,11 +105,11 @@ class Quantizer(nn.Module):
         groups:int=1, # pieces that each vector is cut into, each with its own code
     ):
         super().__init__()
+        check_numbers(least=1, whole=True, groups=groups)
         self.z_shape, self.kind, self.groups = tuple(z_shape), kind, groups
         self.spec = LatentSpec(kind, z_shape)
         self.axis = 2 if kind=='map' else 1+len(z_shape) # of the channels in `(b,t,*z_shape)`
         self.width = z_shape[self.axis-2]
-        if groups<1: raise InputError(f'groups={groups}', '1 or more', 'choose how many codes a place gets')
 
     def to_rows(self,
         z:Tensor, # latents `(b,t,*z_shape)`
@@ -153,6 +154,9 @@ class VectorQuantizer(Quantizer):
         groups:int=1, # pieces that each vector is cut into, each with its own code
     ):
         super().__init__(z_shape, kind, groups)
+        check_numbers(least=1, whole=True, n_codes=n_codes)
+        check_numbers(least=0, commitment=commitment)
+        check_numbers(least=0, most=1, ema=ema, revive=revive)
         self.n_codes, self.commitment, self.ema, self.rotation, self.revive = n_codes, commitment, ema, rotation, revive
         if self.width%groups:
             raise InputError(f'{groups} groups of a {self.spec}', f'a divisor of {self.width}', 'choose another number')
@@ -176,18 +180,19 @@ class VectorQuantizer(Quantizer):
 def forward(self:VectorQuantizer,
     z:Tensor, # latents `(b,t,*z_shape)`
 ) -> tuple: # quantised latents like `z`, codes, and the loss, one number
-    "Quantise; in training also move the codes"
+    "Quantise; in training, with gradients on, also move the codes"
     with torch.autocast(z.device.type, enabled=False):
         rows = self.to_rows(z)
         shape = rows.shape
         rows = rows.reshape(-1, self.codebook.shape[1]).to(self.codebook.dtype)
-        if self.training and not self.started: self.start(z)
+        learning = self.training and torch.is_grad_enabled()
+        if learning and not self.started: self.start(z)
         codes,d2 = nearest_codes(rows.detach(), self.codebook.detach())
         q = F.embedding(codes, self.codebook)
         loss = self.commitment*F.mse_loss(rows, q.detach())
         if self.ema is None: loss = loss + F.mse_loss(q, rows.detach())
         z_q = rotate_through(rows, q) if self.rotation else straight_through(rows, q)
-        if self.training: self.update(rows.detach(), codes, d2)
+        if learning: self.update(rows.detach(), codes, d2)
         z_q,codes = z_q.reshape(shape).to(z.dtype), codes.reshape(*shape[:-1], self.groups)
     return self.to_latents(z_q), self.to_codes(codes), loss
 
@@ -199,18 +204,31 @@ def codes_to_latents(self:VectorQuantizer,
     return self.to_latents(F.embedding(self.from_codes(codes), self.codebook).flatten(-2))
 
 # %% ../nbs/05_vq.ipynb #vq-update
+def _shared(*sums): # add up over processes, in place
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        for o in sums: torch.distributed.all_reduce(o)
+
+def _agreed(*values): # as the first process has them, in place
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        for o in values: torch.distributed.broadcast(o, 0)
+
 @patch
 @torch.no_grad()
 def start(self:VectorQuantizer,
     z:Tensor, # latents `(b,t,*z_shape)`; best 20 vectors a code or more
 ) -> None:
-    "Put the codes among latents by k-means"
+    "Put the codes among latents by k-means; where all are finite"
     rows = self.to_rows(z).reshape(-1, self.codebook.shape[1]).to(self.codebook.dtype)
+    bad = (~rows.isfinite().all()).float()
+    _shared(bad)
+    if bad>0: return
     some = rows[torch.randperm(len(rows), device=rows.device)[:32*self.n_codes]]
     codebook,N = k_means(some, self.n_codes)
+    N = N.clamp(min=1)*len(rows)/len(some)
+    _agreed(codebook, N)
     self.codebook.copy_(codebook)
-    self.N.copy_(N.clamp(min=1)*len(rows)/len(some))
-    if self.ema is not None: self.S.copy_(self.N[:,None]*codebook)
+    self.N.copy_(N)
+    if self.ema is not None: self.S.copy_(N[:,None]*codebook)
     self.started.fill_(True)
 
 @patch
@@ -221,19 +239,22 @@ def update(self:VectorQuantizer,
     d2:Tensor, # squared distance of each to its code, `(n,)`
 ) -> None:
     "Move the running means on, then move dead codes to vectors that are badly served"
-    n,s = code_sums(rows, codes, self.n_codes)
+    bad,(n,s) = (~rows.isfinite().all()).float(), code_sums(rows, codes, self.n_codes)
+    _shared(bad, n, s)
     gamma = .95 if self.ema is None else self.ema
-    self.N.lerp_(n, 1-gamma)
+    N,S,codebook = self.N.lerp(n, 1-gamma), None, self.codebook
     if self.ema is not None:
-        self.S.lerp_(s, 1-gamma)
-        smooth = (self.N+1e-5)/(self.N.sum()+self.n_codes*1e-5)*self.N.sum()
-        self.codebook.copy_(self.S/smooth[:,None])
+        S = self.S.lerp(s, 1-gamma)
+        codebook = S/((N+1e-5)/(N.sum()+self.n_codes*1e-5)*N.sum())[:,None]
     if self.revive and self.reviving:
-        few = self.revive*len(rows)/self.n_codes
-        dead,new = self.N<few, rows[badly_served(d2, self.n_codes)]
-        self.N.masked_fill_(dead, 2*few) # twice the least: time to be found
-        self.codebook.copy_(torch.where(dead[:,None], new, self.codebook))
-        if self.ema is not None: self.S.copy_(torch.where(dead[:,None], 2*few*new, self.S))
+        few,new = self.revive*n.sum()/self.n_codes, rows[badly_served(d2.nan_to_num(0), self.n_codes)]
+        _agreed(new)
+        dead = N<few
+        N = torch.where(dead, 2*few, N) # twice the least: time to be found
+        codebook = torch.where(dead[:,None], new, codebook)
+        if S is not None: S = torch.where(dead[:,None], 2*few*new, S)
+    for old,moved in ((self.N,N), (self.codebook,codebook)) + (((self.S,S),) if S is not None else ()):
+        old.copy_(torch.where(bad>0, old, moved)) # no question to the device, so no wait
 
 # %% ../nbs/05_vq.ipynb #vq-fsq
 class FSQ(Quantizer):
