@@ -6,7 +6,7 @@ Docs: https://world-models.github.io/world_models/storage.html.md"""
 
 # %% auto #0
 __all__ = ['MARK', 'temp_path', 'is_temp', 'sweep', 'atomic_path', 'atomic_folder', 'locked', 'read_json', 'write_json', 'claim',
-           'remove_own', 'refuse_overwrite', 'digest', 'check_result', 'save_result', 'read_result']
+           'remove_own', 'refuse_overwrite', 'digest', 'tensor_digest', 'check_result', 'save_result', 'read_result']
 
 # %% ../nbs/00_storage.ipynb #sto-imports
 import hashlib, json, os, re, secrets, shutil
@@ -195,6 +195,18 @@ def digest(
     for o in files:
         if not os.path.isfile(o): raise InputError(f'{o}, which is no file', 'a file', 'check the path')
         with open(o, 'rb') as f: h.update(hashlib.file_digest(f, 'blake2b').digest())
+    return h.hexdigest()
+
+# %% ../nbs/00_storage.ipynb #sto-tensors
+def tensor_digest(
+    *tensors, # tensors, or `None`
+) -> str: # 16 hexadecimal digits
+    "A fingerprint of what tensors hold, and of their types and shapes"
+    h = hashlib.blake2b(digest_size=8)
+    for o in tensors:
+        o = None if o is None else o.detach().cpu().contiguous()
+        h.update(str(o if o is None else (o.dtype,tuple(o.shape))).encode())
+        if o is not None: h.update(bytes((o.float() if str(o.dtype)=='torch.bfloat16' else o).flatten().numpy().data)) # NumPy has no bfloat16
     return h.hexdigest()
 
 # %% ../nbs/00_storage.ipynb #sto-result

@@ -10,9 +10,10 @@ Docs: https://world-models.github.io/world_models/streaming.html.md"""
 __all__ = ['to_lance', 'LanceClips']
 
 # %% ../nbs/03g_streaming.ipynb #stream-imports
-import json, os
+import hashlib, json, os
 import numpy as np
 from .core import InputError, track
+from .loading import clip_dtype
 
 # %% ../nbs/03g_streaming.ipynb #stream-append
 def _lance():
@@ -23,7 +24,12 @@ def _lance():
 
 def _exists(lance, path):
     try: return lance.dataset(str(path))
-    except (ValueError, OSError): return None
+    except (ValueError, OSError) as e:
+        if 'not found' in str(e).lower(): return None
+        raise InputError(f'{path}, which cannot be read', 'a Lance dataset, or a new place', str(e).splitlines()[0]) from None
+
+def _one(source, i): # what of a clip tells it from others
+    return hashlib.sha256(np.ascontiguousarray(source.frames(int(i))).tobytes()).hexdigest()[:16]
 
 def to_lance(
     source, # `EpisodeSet`, `VideoSet`, or any other source of clips
@@ -37,15 +43,21 @@ def to_lance(
     old = _exists(lance, path)
     acts = getattr(source, 'actions', lambda i,start,stop: np.zeros((stop-start-1,0), np.float32))
     about = json.dumps(dict(frame_shape=list(map(int, source.frame_shape)),
-        fps=float(getattr(source, 'fps', 0)), n_actions=acts(0, 0, int(source.lengths[0])).shape[1]))
+        fps=float(getattr(source, 'fps', 0)), n_actions=acts(0, 0, int(source.lengths[0])).shape[1],
+        dtype=str(clip_dtype(source)), first=_one(source, 0)))
     if old is not None and (was := (old.schema.metadata or {}).get(b'world_models', b'').decode())!=about:
         raise InputError(f'{path} holds {was or "something else"}', about, 'choose another path')
-    kinds = dict(frames=pa.large_binary(), n_frames=pa.int32(), actions=pa.large_binary())
+    have = 0 if old is None else old.count_rows()
+    if items is None and have and (have>len(source.lengths) or _one(LanceClips(path), have-1)!=_one(source, have-1)):
+        raise InputError(f'{path} holds {have} clips, the last of which is not clip {have-1} of this source', 'clips of one source, in order', 'choose another path, or name the items')
+    names,groups = getattr(source, 'names', None),getattr(source, 'groups', None)
+    kinds = dict(frames=pa.large_binary(), n_frames=pa.int32(), actions=pa.large_binary(), name=pa.string(), group=pa.int64())
     schema = pa.schema(list(kinds.items()), metadata=dict(world_models=about))
-    clips = range(0 if old is None else old.count_rows(), len(source.lengths)) if items is None else items
+    clips = range(have, len(source.lengths)) if items is None else items
     for lo in track(range(0, len(clips), rows), desc='append clips', progress=progress):
-        some = [(source.frames(int(i)), acts(int(i), 0, int(source.lengths[i]))) for i in clips[lo:lo+rows]]
-        some = [dict(frames=x.tobytes(), n_frames=len(x), actions=a.tobytes()) for x,a in some]
+        some = [(i, source.frames(int(i)), acts(int(i), 0, int(source.lengths[i]))) for i in clips[lo:lo+rows]]
+        some = [dict(frames=x.tobytes(), n_frames=len(x), actions=a.tobytes(), name=None if names is None else str(names[i]),
+            group=None if groups is None else int(groups[i])) for i,x,a in some]
         lance.write_dataset(pa.Table.from_pylist(some, schema), str(path), mode='create' if old is None else 'append')
         old = path
     return LanceClips(path)
@@ -64,9 +76,12 @@ class LanceClips:
         last = found.version
         if version is not None and not 1<=version<=last: raise InputError(f'{version=} of {path}', f'1 to {last}', 'choose one of these')
         about = json.loads(self._data.schema.metadata[b'world_models'])
-        self.frame_shape,self.fps,self.n_actions = tuple(about['frame_shape']),about['fps'],about['n_actions']
+        self.frame_shape,self.fps,self.n_actions,self.dtype = tuple(about['frame_shape']),about['fps'],about['n_actions'],np.dtype(about['dtype'])
         self.stamp = f'{path} version {self._data.version}'
-        self.lengths = self._data.to_table(columns=['n_frames'])['n_frames'].to_numpy()
+        rows = self._data.to_table(columns=['n_frames','name','group'])
+        self.lengths = rows['n_frames'].to_numpy()
+        if not rows['name'].null_count: self.names = rows['name'].to_pylist()
+        if not rows['group'].null_count: self.groups = rows['group'].to_numpy()
 
     def __len__(self): return len(self.lengths)
     def __getstate__(self): return {k:v for k,v in self.__dict__.items() if k!='_opened'}
@@ -83,9 +98,9 @@ class LanceClips:
         i:int, # clip
         start:int=0, # first frame
         stop:int|None=None, # one past the last frame; `None` for all
-    ) -> np.ndarray: # `(t,h,w,c)`, `uint8`
+    ) -> np.ndarray: # `(t,h,w,c)`, bytes or floats as the source had them
         "Read frames of one clip"
-        return self._array(range(len(self))[i], 'frames', np.uint8, (-1,*self.frame_shape))[start:stop].copy()
+        return self._array(range(len(self))[i], 'frames', self.dtype, (-1,*self.frame_shape))[start:stop].copy()
 
     def actions(self,
         i:int, # clip

@@ -8,8 +8,8 @@ Docs: https://world-models.github.io/world_models/training.html.md"""
 
 # %% auto #0
 __all__ = ['adamw', 'VideoLoader', 'video_dls', 'ForetellCB', 'one_cycle', 'ClipBank', 'bank_dls', 'EpochSeedCB', 'LengthCB',
-           'ContextNoiseCB', 'NaNGuardCB', 'BarCB', 'ResumeCB', 'median_frame', 'Autoencoder', 'fit_autoencoder',
-           'encode_clips', 'fit_dynamics']
+           'ContextNoiseCB', 'NaNGuardCB', 'BarCB', 'ResumeCB', 'Autoencoder', 'fit_autoencoder', 'encode_clips',
+           'fit_dynamics']
 
 # %% ../nbs/10_training.ipynb #tr-imports
 import io, warnings
@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn, Tensor
-from .core import InputError, show_frames, track
-from .storage import atomic_path
+from .core import InputError, check_clips, check_numbers, show_frames, to_unit, track
+from .storage import atomic_path, tensor_digest
 from .datasets import Windows, split_clips
-from .loading import Batches, open_store, to_unit
-from .losses import foreground_weight, latent_loss, latent_weight, reconstruction_loss
+from .loading import Batches, open_store
+from .losses import foreground_weight, latent_loss, latent_weight, median_frame, reconstruction_loss
 from .sources import open_source
 from .world_model import WorldModel
 with warnings.catch_warnings():
@@ -102,6 +102,7 @@ class ClipBank:
         actions:Tensor|None=None, # `(n,t-1,n_act)`; `None` in a world without
         seed:int=0, # seed of the draws
     ):
+        check_numbers(least=1, whole=True, length=length, bs=bs, n_batches=n_batches)
         self.clips, self.length, self.bs, self.n_batches, self.make, self.seed, self.epoch = clips, length, bs, n_batches, make, seed, 0
         self.actions = clips.new_zeros(clips.shape[0], clips.shape[1]-1, 0) if actions is None else actions
         if clips.shape[1]<length: raise InputError(f'clips of {clips.shape[1]} frames', f'at least {length}', 'make longer clips or foretell fewer frames')
@@ -216,15 +217,6 @@ class ResumeCB(Callback):
         with atomic_path(self.file) as f: f.write_bytes(state.getvalue())
 
 # %% ../nbs/10_training.ipynb #tr-ae-background
-def median_frame(
-    clips:Tensor, # frames `(n,t,c,h,w)`, bytes
-    n:int=256, # frames to take, spread over the clips
-) -> Tensor: # the empty scene `(c,h,w)` in [0,1]
-    "The median of each pixel: the scene without what moves"
-    flat = len(clips)*clips.shape[1]
-    i = torch.linspace(0, flat-1, min(n,flat)).long()
-    return clips[i//clips.shape[1], i%clips.shape[1]].median(0).values.float()/255
-
 class Autoencoder(nn.Module):
     "Encoder and decoder of a world model, as one model for training"
     def __init__(self,
@@ -243,9 +235,11 @@ class Autoencoder(nn.Module):
         return self.decoder.logits(z)
 
 # %% ../nbs/10_training.ipynb #tr-ae-fit
-def _train(model, loss, train, valid, lr, seed, cbs, desc, file, progress, device, n_epoch=10):
+def _train(model, loss, train, valid, lr, seed, cbs, desc, file, progress, device, n_epoch=10, **about):
+    check_numbers(above=0, lr=lr)
     if device is not None: model.to(device)
-    plan = dict(lr=lr, seed=seed, epochs=n_epoch, batches=len(train), bs=train.bs, length=train.length, clips=len(train.clips))
+    plan = dict(lr=lr, seed=seed, epochs=n_epoch, batches=len(train), bs=train.bs, length=train.length, clips=len(train.clips), **about)
+    if file is not None: plan |= dict(data=tensor_digest(train.clips, train.actions), model=[f'{k} {tuple(v.shape)}' for k,v in model.state_dict().items()])
     resume = ResumeCB(file, plan)
     cbs = [*cbs, EpochSeedCB(seed), GradientClip(1.), NaNGuardCB(), one_cycle(lr), bar := BarCB(desc, progress), resume]
     learn = Learner(bank_dls(train, valid, device), model, loss_func=loss, opt_func=adamw, cbs=cbs)
@@ -256,7 +250,7 @@ def _train(model, loss, train, valid, lr, seed, cbs, desc, file, progress, devic
 
 def fit_autoencoder(
     model:WorldModel, # encoder and decoder are trained in place
-    train:Tensor, # training frames `(n,t,c,h,w)`, bytes
+    train:Tensor, # training frames `(n,t,c,h,w)`, bytes or floats in [0,1]
     valid:Tensor, # validation frames, likewise
     steps:int=600, # optimiser steps, a multiple of ten
     bs:int=64, # frames in a step
@@ -268,37 +262,39 @@ def fit_autoencoder(
     device=None, # where to train; `None` is the CPU
 ) -> Learner: # with the losses in its recorder
     "Teach encoder and decoder to draw single frames"
+    check_clips(train, valid)
     background = median_frame(train)
     if device is not None: model.to(device)
     with torch.no_grad(): model.decoder.background.copy_(background.clamp(.02,.98).logit())
     def make(x, a):
-        x = x.float()/255
+        x = to_unit(x).float()
         return x, x, foreground_weight(x, background, k)
     banks = [ClipBank(c, 1, bs, n, make, seed=s) for c,n,s in ((train,max(steps//10,1),seed), (valid,4,seed+1))]
     both = Autoencoder(model)
     def loss(*o): return reconstruction_loss(*o) + both.loss
-    return _train(both, loss, *banks, lr, seed, [], 'learning to draw    ', file, progress, device)
+    return _train(both, loss, *banks, lr, seed, [], 'learning to draw    ', file, progress, device, k=k, jitter=both.jitter)
 
 # %% ../nbs/10_training.ipynb #tr-encode
 @torch.no_grad()
 def encode_clips(
     model:WorldModel, # model whose encoder is trained
-    clips:Tensor, # frames `(n,t,c,h,w)`, bytes
+    clips:Tensor, # frames `(n,t,c,h,w)`, bytes or floats in [0,1]
     measure:bool=False, # measure mean and deviation of the latents here, and write them into the model
     bs:int=16, # clips at a time
     desc:str='encoding', # what the bar says
     progress:bool=False, # show a bar
 ) -> Tensor: # standardised latents `(n,t,*shape)`, half precision, on the CPU
     "Encode a whole dataset, once"
+    check_clips(clips)
     device = model.eval().z_mean.device
     if measure:
         some = clips[::max(len(clips)//128,1)].to(device)
-        z = torch.cat([model.encoder(c.float()/255) for c in some.split(bs)])
+        z = torch.cat([model.encoder(to_unit(c).float()) for c in some.split(bs)])
         axes = [i for i,o in enumerate(model.z_mean.shape) if o==1]
         model.z_mean.copy_(z.mean(axes, keepdim=True)); model.z_std.copy_(z.std(axes, keepdim=True).clamp(min=1e-3))
     out = torch.empty(*clips.shape[:2], *model.spec.shape, dtype=torch.half)
     for i in track(range(0,len(clips),bs), desc, progress=progress):
-        out[i:i+bs] = model.encode(clips[i:i+bs].to(device).float()/255).half().cpu()
+        out[i:i+bs] = model.encode(to_unit(clips[i:i+bs].to(device)).float()).half().cpu()
     return out
 
 # %% ../nbs/10_training.ipynb #tr-dyn
@@ -333,4 +329,5 @@ def fit_dynamics(
     banks = [ClipBank(c, n_ctx+lengths[-1], bs, n, make, a, seed=s)
         for c,a,n,s in ((train,actions[0],max(steps//10,1),seed), (valid,actions[1],4,seed+1))]
     cbs = [ForetellCB(), LengthCB(n_ctx, lengths, until), ContextNoiseCB(noise)]
-    return _train(model.dynamics, latent_loss, *banks, lr, seed, cbs, 'learning to foretell', file, progress, device)
+    return _train(model.dynamics, latent_loss, *banks, lr, seed, cbs, 'learning to foretell', file, progress, device,
+        n_ctx=n_ctx, lengths=list(lengths), until=until and list(until), k=k, noise=noise, background=tensor_digest(background))
