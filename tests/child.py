@@ -11,6 +11,10 @@ ONE_THREAD = {f'{o}_NUM_THREADS':'1' for o in ('OMP','OPENBLAS','MKL')}
 PRELOAD = ['pandas','scipy.stats','matplotlib.backends.backend_agg','world_models.training','world_models.evaluation','world_models.demo']
 BAR = re.compile(r'\d+% \|')
 
+def hearing():
+    "In a child: take signals as if started from a terminal; what `nohup` or a background job starts is born deaf"
+    for s in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM): signal.signal(s, signal.SIG_DFL)
+
 def lines(text):
     "What is left on a terminal, without progress bars"
     return [l for l in re.split(r'[\r\n]+', text) if l.strip() and not BAR.search(l)]

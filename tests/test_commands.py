@@ -6,7 +6,7 @@ from pathlib import Path
 import av, h5py
 import numpy as np
 import pytest
-from child import BIN, ONE_THREAD, SMALL, WM, lines, wm
+from child import BIN, ONE_THREAD, SMALL, WM, hearing, lines, wm
 from films import ENVS, make_films, write_film
 from world_models.shards import _checksum
 from world_models.storage import MARK, locked
@@ -539,7 +539,7 @@ def simulate(*argv, cwd='.', fsize=None):
 
 def begin(*argv, cwd, until):
     "Start `wm-simulate` in a group of processes of its own, and wait until so many files are there"
-    p = subprocess.Popen([SIMULATE, *argv], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ|ONE_THREAD, start_new_session=True)
+    p = subprocess.Popen([SIMULATE, *argv], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ|ONE_THREAD, start_new_session=True, preexec_fn=hearing)
     while p.poll() is None and len(list((Path(cwd)/'b').glob('[!.]*')))<until: time.sleep(.002)
     assert p.poll() is None, 'ended too early'
     return p
