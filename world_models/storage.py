@@ -206,7 +206,7 @@ def tensor_digest(
     for o in tensors:
         o = None if o is None else o.detach().cpu().contiguous()
         h.update(str(o if o is None else (o.dtype,tuple(o.shape))).encode())
-        if o is not None: h.update(bytes((o.float() if str(o.dtype)=='torch.bfloat16' else o).flatten().numpy().data)) # NumPy has no bfloat16
+        if o is not None: h.update((o.float() if str(o.dtype)=='torch.bfloat16' else o).flatten().numpy()) # NumPy has no bfloat16
     return h.hexdigest()
 
 # %% ../nbs/00_storage.ipynb #sto-result

@@ -75,8 +75,10 @@ class LanceClips:
             raise InputError(f'{path} holds no clips in Lance', 'a dataset made by `to_lance`', 'check the path')
         last = found.version
         if version is not None and not 1<=version<=last: raise InputError(f'{version=} of {path}', f'1 to {last}', 'choose one of these')
-        about = json.loads(self._data.schema.metadata[b'world_models'])
-        self.frame_shape,self.fps,self.n_actions,self.dtype = tuple(about['frame_shape']),about['fps'],about['n_actions'],np.dtype(about['dtype'])
+        try:
+            about = json.loads(self._data.schema.metadata[b'world_models'])
+            self.frame_shape,self.fps,self.n_actions,self.dtype = tuple(map(int, about['frame_shape'])),about['fps'],int(about['n_actions']),np.dtype(about['dtype'])
+        except (KeyError, TypeError, ValueError, AttributeError): raise InputError(f'{path}, whose description is not that of clips', 'what this version of `to_lance` writes', 'make it anew') from None
         self.stamp = f'{path} version {self._data.version}'
         rows = self._data.to_table(columns=['n_frames','name','group'])
         self.lengths = rows['n_frames'].to_numpy()

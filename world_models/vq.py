@@ -231,6 +231,7 @@ def start(self:VectorQuantizer,
     if self.ema is not None: self.S.copy_(N[:,None]*codebook)
     self.started.fill_(True)
 
+# %% ../nbs/05_vq.ipynb #vq-move
 @patch
 @torch.no_grad()
 def update(self:VectorQuantizer,
