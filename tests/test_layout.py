@@ -56,6 +56,14 @@ def test_no_star_import():
         for t in ast.walk(ast.parse(p.read_text())):
             if isinstance(t, ast.ImportFrom): assert not any(a.name=='*' for a in t.names), f'{p.name} line {t.lineno}'
 
+def test_imports_have_cells_of_their_own():
+    "The site runs each cell that imports, alone: one that needs cells above it breaks the whole site"
+    for f in pages:
+        for c in read_nb(f).cells:
+            if c.cell_type!='code' or 'export' in c.directives: continue
+            kinds = {isinstance(o, (ast.Import,ast.ImportFrom)) for o in ast.parse(re.sub(r'^[%!].*', '', c.source, flags=re.M)).body}
+            assert kinds!={True,False}, f'{f.name} {c.id}'
+
 def test_versions():
     cp = ConfigParser(interpolation=None); cp.read(root/'settings.ini')
     assert cp['DEFAULT']['version'] == cfg.version
