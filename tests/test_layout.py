@@ -41,7 +41,7 @@ def test_no_upward_import():
         for o in imports(m): assert o not in order or order[o] < nm.name, f'{m} imports {o}'
 
 def test_only_training_imports_fastai():
-    assert [m for m in exps() if any(o.split('.')[0]=='fastai' for o in imports(m))] == ['training']
+    assert [m for m in exps() if any(o.split('.')[0]=='fastai' for o in imports(m))] == ['callbacks','training']
 
 def test_every_module_imports():
     for m in exps(): importlib.import_module(f'{pkg.name}.{m}')

@@ -12,7 +12,8 @@ __all__ = ['check_actions', 'Dynamics', 'ResBlock', 'ResConvDynamics', 'ConvGRUC
 # %% ../nbs/06_dynamics.ipynb #dyn-imports
 import torch
 from torch import nn, Tensor
-from .core import InputError, LatentSpec
+from torch.nn import functional as F
+from .core import InputError, LatentSpec, check_numbers
 
 # %% ../nbs/06_dynamics.ipynb #dyn-actions
 def check_actions(
@@ -39,17 +40,36 @@ class Dynamics(nn.Module):
         z:Tensor, # latents of the context, `(b,n_ctx,*spec.shape)`
         n_fut:int, # frames to foretell, at least 1
         a:Tensor|None=None, # actions `(b,n_ctx-1+n_fut,n_act)`; `None` in a world without
+        each=None, # `each(k, z, h)` may give another latent in the place of the `k`-th foretold one, or `None` to keep it
     ) -> Tensor: # latents of the future, `(b,n_fut,*spec.shape)`
         "Foretell `n_fut` latents, each from the ones before"
-        if n_fut<1: raise InputError(f'n_fut={n_fut}', 'at least 1 frame to foretell', 'ask for a longer future')
+        check_numbers(least=1, whole=True, n_fut=n_fut)
         (b,n),out = self.spec.check(z).shape[:2],[]
         if n<1: raise InputError('a context of no frames', 'at least one', 'show the model something first')
         a = check_actions(a, b, n-1+n_fut, self.n_act, z)
         h = self.observe(z, a[:,:n-1])
         for k in range(n_fut):
             z_next,h = self.step(h, a[:,n-1+k])
+            if each is not None and (other := each(k, z_next, h)) is not None: z_next,h = other,self.update(h, other)
             out.append(z_next)
         return torch.stack(out, 1)
+
+    def update(self,
+        h:tuple, # memory that `step` gave, which ends in the latent that it foretold
+        z:Tensor, # another latent in its place, `(b,*spec.shape)`: the truth, its code, a noisy copy
+    ) -> tuple: # memory that ends in `z`
+        "Go on from another latent than the one foretold"
+        raise NotImplementedError(f'{type(self).__name__} has no `update`: write how its memory takes another latent for the last one')
+
+    def loss(self,
+        z:Tensor, # true latents, context and future, `(b,n_ctx+n_fut,*spec.shape)`
+        n_ctx:int, # frames of context
+        a:Tensor|None=None, # actions `(b,n_ctx+n_fut-1,n_act)`; `None` in a world without
+        error=None, # `error(foretold, true)`, one number; `None` for the Huber loss
+    ) -> dict: # losses by name; training makes their sum small
+        "Compare a rollout with the truth; dynamics with a better way to learn have their own"
+        if not 0<n_ctx<z.shape[1]: raise InputError(f'{n_ctx=} of {z.shape[1]} frames', 'a context of one or more, and a future', 'give longer clips')
+        return dict(latent=(error or F.smooth_l1_loss)(self.rollout(z[:,:n_ctx], z.shape[1]-n_ctx, a), z[:,n_ctx:]))
 
     def forward(self,
         z:Tensor, # see `rollout`
@@ -111,6 +131,13 @@ class ResConvDynamics(Dynamics):
         z = h[-1] + self.out(self.blocks(u))
         return z, (*h[1:], z)
 
+    def update(self,
+        h:tuple, # the last `n_ctx` maps, oldest first
+        z:Tensor, # map in the place of the last, `(b,c,h,w)`
+    ) -> tuple: # the maps to go on with
+        "Put another map in the place of the last"
+        return (*h[:-1], z)
+
 # %% ../nbs/06_dynamics.ipynb #dyn-cell
 class ConvGRUCell(nn.Module):
     "One gated step of a map; after Ballas et al. 2015, arXiv:1511.06432"
@@ -156,25 +183,32 @@ class ConvGRUDynamics(Dynamics):
         for cell,m in zip(self.cells, s):
             x = cell(x,m)
             new.append(x)
-        return new
+        return tuple(new)
 
     def observe(self,
         z:Tensor, # latents seen, `(b,t,c,h,w)`
         a:Tensor|None=None, # actions between them, `(b,t-1,n_act)`
-    ) -> tuple: # the last map and the memories of the cells
+    ) -> tuple: # the last map, then the memory of each cell
         "Read the context frame by frame"
         b,t = z.shape[:2]
         a = check_actions(a, b, t-1, self.n_act, z)
-        s = [z.new_zeros(b, self.width, *z.shape[-2:])]*self.n_layers
+        s = (z.new_zeros(b, self.width, *z.shape[-2:]),)*self.n_layers
         for i in range(t-1): s = self._remember(z[:,i], s, a[:,i])
-        return z[:,-1], s
+        return z[:,-1], *s
 
     def step(self,
-        h:tuple, # the last map and the memories
+        h:tuple, # the last map, then the memories
         a:Tensor|None=None, # action `(b,n_act)`
     ) -> tuple: # next latent `(b,c,h,w)` and what to go on with
         "Take in the last map, predict the next"
-        z,s = h
+        z,*s = h
         s = self._remember(z, s, z.new_zeros(len(z), 0) if a is None else a.to(z))
         z = z + self.out(s[-1])
-        return z, (z,s)
+        return z, (z,*s)
+
+    def update(self,
+        h:tuple, # the last map, then the memories
+        z:Tensor, # map in the place of the last, `(b,c,h,w)`
+    ) -> tuple: # what to go on with
+        "Put another map in the place of the last, which no memory has taken in yet"
+        return z, *h[1:]

@@ -10,7 +10,7 @@ __all__ = ['CodeUseCB']
 # %% ../nbs/10a_monitoring.ipynb #mon-imports
 from .codebooks import CodeUse
 from .core import InputError
-from .training import Callback
+from .callbacks import Callback
 
 # %% ../nbs/10a_monitoring.ipynb #mon-cb
 class CodeUseCB(Callback):

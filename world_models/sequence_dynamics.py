@@ -91,6 +91,14 @@ def step(self:SequenceDynamics,
     return z, (z,memory)
 
 @patch
+def update(self:SequenceDynamics,
+    h:tuple, # the last latent and the memory
+    z:Tensor, # latent in the place of the last, `(b,*spec.shape)`
+) -> tuple: # what to go on with
+    "Put another latent in the place of the last, which has not been read yet"
+    return z, h[1]
+
+@patch
 def parallel(self:SequenceDynamics,
     z:Tensor, # true latents `(b,t,*spec.shape)`
     a:Tensor|None=None, # the action that follows each, `(b,t,n_act)`
@@ -290,6 +298,13 @@ def _parallel(m, z, a, tol):
     return all(_same(p[:,k-1:k], _roll(m, z[:,:k], 1, a), tol) for k in range(1, z.shape[1]+1))
 
 @_promise
+def _update(m, z, a, tol):
+    "step and update in turn read a film as it is read at once"
+    h,n = m.observe(z[:,:1], a[:,:0]),z.shape[1]
+    for t in range(1, n): h = m.update(m.step(h, a[:,t-1])[1], z[:,t])
+    return _same(m.step(h, a[:,n-1])[0][:,None], _roll(m, z, 1, a), tol)
+
+@_promise
 def _rebuild(m, z, a, tol):
     "its arguments, kept as attributes that JSON can hold, and its weights build it again"
     args = json.loads(json.dumps({k: getattr(m,k) for k in inspect.signature(type(m)).parameters}))
@@ -298,11 +313,13 @@ def _rebuild(m, z, a, tol):
     return _same(_roll(new, z, 4, a), _roll(m, z, 4, a), tol)
 
 @_promise
-def _bfloat16(m, z, a, tol):
-    "it runs in 16 bits, near enough"
-    half = _roll(copy.deepcopy(m).bfloat16(), z.bfloat16(), 2, a.bfloat16())
+def _dtypes(m, z, a, tol):
+    "it runs in 16 and in 64 bits, near enough, whatever numbers the actions come in"
     full = _roll(m, z, 2, a)
-    return half.dtype==torch.bfloat16 and bool((half.float()-full).norm() < .05*full.norm())
+    def good(d):
+        out = _roll(copy.deepcopy(m).to(d), z.to(d), 2, a.double())
+        return out.dtype==d and bool((out.float()-full).norm() < .05*full.norm())
+    return all(map(good, (torch.float16,torch.bfloat16,torch.float64)))
 
 # %% ../nbs/06a_sequence_dynamics.ipynb #seq-check
 def check_dynamics(

@@ -111,6 +111,11 @@ class Quantizer(nn.Module):
         self.axis = 2 if kind=='map' else 1+len(z_shape) # of the channels in `(b,t,*z_shape)`
         self.width = z_shape[self.axis-2]
 
+    def schedule(self,
+        share:float, # part of the training that is done, 0 to 1
+    ) -> None:
+        "Hear how far training is; what has codes that move lets them settle, see `CodebookCB`"
+
     def to_rows(self,
         z:Tensor, # latents `(b,t,*z_shape)`
     ) -> Tensor: # `(b,t,*places,width)`
@@ -167,13 +172,21 @@ class VectorQuantizer(Quantizer):
             self.register_buffer('S', codebook.clone())
         self.register_buffer('N', torch.ones(n_codes))
         self.register_buffer('started', torch.tensor(False)) # `True` once the codes lie among the latents
-        self.reviving = True # the switch: turn off for the last tenth of a training, so that codes settle
+        self.reviving = True # until `schedule` is told that the end is near
 
     def _apply(self, fn, *args, **kwargs): # a model cast to half precision keeps its codes in float32
         def keep(t):
             new = fn(t)
             return t.to(new.device) if new.is_floating_point() and new.itemsize<4 else new
         return super()._apply(keep, *args, **kwargs)
+
+# %% ../nbs/05_vq.ipynb #vq-schedule
+@patch
+def schedule(self:VectorQuantizer,
+    share:float, # part of the training that is done, 0 to 1
+) -> None:
+    "Revive dead codes until nine tenths of the training, and then let them settle"
+    self.reviving = share<.9
 
 # %% ../nbs/05_vq.ipynb #vq-forward
 @patch

@@ -31,7 +31,7 @@ from .rssm import RSSM
 from .sequence_dynamics import GRUDynamics, LSTMDynamics, TCNDynamics, TransformerDynamics
 from .token_dynamics import TokenTransformerDynamics
 from .vjepa import VJEPA2Encoder
-from .vq import FSQ, VectorQuantizer
+from .vq import FSQ, VectorQuantizer, straight_through
 
 # %% ../nbs/09_world_model.ipynb #wm-prediction
 @dataclass
@@ -76,9 +76,15 @@ class WorldModel(nn.Module):
         z:Tensor, # latents of the context `(b,n_ctx,*spec.shape)`
         n_fut:int, # frames to foretell
         a:Tensor|None=None, # actions `(b,n_ctx-1+n_fut,n_act)`
+        snap:bool=False, # put each foretold latent back to its nearest codes, and go on from there?
     ) -> Tensor: # latents of the future `(b,n_fut,*spec.shape)`
         "Foretell, without looking"
-        return self.dynamics.rollout(z, n_fut, a)
+        if snap and self.quantizer is None: raise InputError('snap=True for a model without a quantizer', 'one that has codes', 'leave snap out')
+        def nearest(k, z, h):
+            raw = z[:,None]*self.z_std + self.z_mean
+            with torch.no_grad(): q = self.quantizer(raw)[0] # without a gradient codes do not move
+            return ((straight_through(raw, q)-self.z_mean)/self.z_std)[:,0]
+        return self.dynamics.rollout(z, n_fut, a, nearest if snap else None)
 
 # %% ../nbs/09_world_model.ipynb #wm-decode
 @patch
@@ -98,13 +104,14 @@ def forward(self:WorldModel,
     x:Tensor, # context frames `(b,n_ctx,c,h,w)` in [0,1]
     n_fut:int, # frames to foretell
     a:Tensor|None=None, # actions `(b,n_ctx-1+n_fut,n_act)`; `None` in a world without
+    snap:bool=False, # keep to codes, see `imagine`
 ) -> Prediction: # frames and latents of the future
     "Look at the context and foretell what follows"
     check_frames(x, self.x_shape)
     z,codes,losses = self.encoder(x),None,{}
     if self.quantizer is not None: z,codes,losses['quantizer'] = self.quantizer(z)
     z = (z-self.z_mean)/self.z_std
-    z_fut = self.imagine(z, n_fut, a)
+    z_fut = self.imagine(z, n_fut, a, snap)
     return Prediction(self.decode(z_fut, (x[:,-1], z[:,-1])), z_fut, codes, losses)
 
 # %% ../nbs/09_world_model.ipynb #wm-save
