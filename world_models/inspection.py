@@ -296,7 +296,8 @@ def wm_split(
     if out and len(sets)>1: raise InputError(f'--out {out} for {len(sets)} sets', 'one set', 'leave it out, or split them one by one')
     for path in sets:
         file = Path(out) if out else path/'split.json' if path.is_dir() else path.with_suffix('.split.json')
-        note = make_split(open_source(path), share, seed)
+        small = dict(size=16, channels=1) if kind_of(path) in ('mp4','images') else {} # films of all sizes: who is where does not depend on it
+        note = make_split(open_source(path, **small), share, seed)
         if os.path.lexists(file):
             if read_json(file, 'a split', 'choose another --out')!=note: raise InputError(f'{file} holds another split', 'this one, or none', 'delete it, or choose another --out')
         else: write_json(file, note)
