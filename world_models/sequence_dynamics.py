@@ -30,8 +30,7 @@ def vector_spec(
     "Refuse a latent that is no vector"
     if len(z_shape)==1: return LatentSpec('vector', tuple(z_shape))
     other = {2: 'TokenTransformerDynamics', 3: 'ConvGRUDynamics'}.get(len(z_shape), 'other dynamics')
-    remedy = f'take {other}, or an encoder that makes vectors'
-    raise InputError(f'a latent of shape {tuple(z_shape)}', 'a vector (d,)', remedy)
+    raise InputError(f'a latent of shape {tuple(z_shape)}', 'a vector (d,)', f'take {other}, or an encoder that makes vectors')
 
 # %% ../nbs/06a_sequence_dynamics.ipynb #seq-base
 class SequenceDynamics(Dynamics):
@@ -239,9 +238,7 @@ class TransformerDynamics(SequenceDynamics):
 # %% ../nbs/06a_sequence_dynamics.ipynb #seq-check-1
 PROMISES = {}
 
-def _promise(f):
-    PROMISES[f.__name__.strip('_')] = f
-    return f
+def _promise(f): return PROMISES.setdefault(f.__name__.strip('_'), f)
 
 def _roll(m, z, n, a): return m.rollout(z, n, a[:len(z),:z.shape[1]-1+n] if m.n_act else None)
 
@@ -315,11 +312,9 @@ def _rebuild(m, z, a, tol):
 @_promise
 def _dtypes(m, z, a, tol):
     "it runs in 16 and in 64 bits, near enough, whatever numbers the actions come in"
-    full = _roll(m, z, 2, a)
-    def good(d):
-        out = _roll(copy.deepcopy(m).to(d), z.to(d), 2, a.double())
-        return out.dtype==d and bool((out.float()-full).norm() < .05*full.norm())
-    return all(map(good, (torch.float16,torch.bfloat16,torch.float64)))
+    full,kinds = _roll(m, z, 2, a),[torch.float16,torch.bfloat16,torch.float64]
+    made = [_roll(copy.deepcopy(m).to(d), z.to(d), 2, a.double()) for d in kinds]
+    return [o.dtype for o in made]==kinds and all(bool((o.float()-full).norm() < .05*full.norm()) for o in made)
 
 # %% ../nbs/06a_sequence_dynamics.ipynb #seq-check
 def check_dynamics(
@@ -339,6 +334,5 @@ def check_dynamics(
         for name in kept:
             try: good,why = PROMISES[name](m, z.to(where), a.to(where), tol),''
             except Exception as e: good,why = False,f' ({type(e).__name__}: {str(e).splitlines()[0] if str(e) else ""})'
-            promise = f'{name!r}: {PROMISES[name].__doc__}{why}'
-            if not good: raise AssertionError(f'{type(m).__name__} breaks the promise {promise}')
+            if not good: raise AssertionError(f'{type(m).__name__} breaks the promise {name!r}: {PROMISES[name].__doc__}{why}')
     return kept
