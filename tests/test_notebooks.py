@@ -15,6 +15,8 @@ force = os.environ.get('NB_FLAGS', '').split() # NB_FLAGS="slow cuda" runs what 
 
 def page(nb):
     from nbdev.test import test_nb
+    from torch import Tensor
+    if hasattr(Tensor, '__array_eq__'): del Tensor.__array_eq__ # fastai's word on equality, of which a page that does not load it knows nothing
     os.chdir(root)
     multiprocessing.set_start_method('fork', force=True) # as in a process that nobody forked
     sys.exit(not test_nb(nb, skip_flags=skip, force_flags=force, basepath=root, cell_timeout=cfg.cell_timeout)[0])
