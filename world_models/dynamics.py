@@ -59,7 +59,7 @@ class Dynamics(nn.Module):
         z:Tensor, # another latent in its place, `(b,*spec.shape)`: the truth, its code, a noisy copy
     ) -> tuple: # memory that ends in `z`
         "Go on from another latent than the one foretold"
-        raise NotImplementedError(f'{type(self).__name__} has no `update`: write how its memory takes another latent for the last one')
+        raise InputError(f'{type(self).__name__}, which has no update', 'how its memory takes another latent for the last one', 'write update(h, z), see Inertia on the page of dynamics')
 
     def loss(self,
         z:Tensor, # true latents, context and future, `(b,n_ctx+n_fut,*spec.shape)`

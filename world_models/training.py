@@ -238,7 +238,7 @@ def encode_clips(
         out[i:i+bs] = model.encode(to_unit(clips[i:i+bs].to(device)).float()).half().cpu()
     return out
 
-# %% ../nbs/10_training.ipynb #tr-dyn
+# %% ../nbs/10_training.ipynb #tr-dyn-loss
 class LossesCB(Callback):
     "Call the model with latents, actions and weights"
     def before_batch(self): self.learn.xb = (*self.xb[0], *self.yb)
@@ -259,6 +259,7 @@ class DynamicsLoss(nn.Module):
         "Ask the dynamics"
         return self.dynamics.loss(z, self.n_ctx, a, partial(latent_loss, weight=w) if w.ndim==z.ndim else None)
 
+# %% ../nbs/10_training.ipynb #tr-dyn
 def fit_dynamics(
     model:WorldModel|Dynamics, # its dynamics are trained in place
     train:Tensor, # training latents `(n,t,*shape)` from `encode_clips`
