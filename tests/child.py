@@ -8,7 +8,7 @@ from types import SimpleNamespace
 BIN = Path(sys.executable).parent
 WM = BIN/'wm-demo'
 ONE_THREAD = {f'{o}_NUM_THREADS':'1' for o in ('OMP','OPENBLAS','MKL')}
-PRELOAD = ['pandas','scipy.stats','matplotlib.pyplot','nbdev.test','nbdev.showdoc','world_models.training','world_models.evaluation','world_models.demo']
+PRELOAD = ['torch._dynamo','timm','pandas','scipy.stats','matplotlib.pyplot','nbdev.test','nbdev.showdoc','world_models.training','world_models.evaluation','world_models.demo']
 BAR = re.compile(r'\d+% \|')
 
 def hearing():

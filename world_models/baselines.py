@@ -77,14 +77,15 @@ def straight_on(
 def tell(
     names, # systems that were scored
     moving, # the better way to go straight on, see `straight_on`
-    mean_given:bool, # the mean frame was given
+    mean_given:bool=False, # the mean frame was given
+    centre_given:bool=False, # the mean places were given
 ) -> list: # of lines
     "A line on each simple answer among the names"
-    given = 'the training frames' if mean_given else 'all contexts'
+    of = lambda given: 'the training clips' if given else 'all contexts'
     lines = dict(copy_last='the last frame seen, repeated',
         constant_velocity={'discs':'objects found in the last two frames go straight on and stop at the walls'}.get(moving,
             'each pixel goes on as the optical flow between the last two frames says'),
-        mean_frame=f'the average of {given}, the same for every clip',
-        constant_disc='each object at the mean of its places in all contexts, in the colour last seen',
+        mean_frame=f'the average frame of {of(mean_given)}, the same for every clip',
+        constant_disc=f'each object at the mean of its places in {of(centre_given)}, in the colour last seen',
         floor='what the model would draw if it foretold every latent right')
     return [f'{k}: {o}.' for k,o in lines.items() if k in names]

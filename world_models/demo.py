@@ -24,7 +24,7 @@ from .storage import atomic_path, claim, digest, locked, read_json, remove_own, 
 # %% ../nbs/20_demo.ipynb #demo-plan
 N_CTX, HORIZON = 4, 26
 FULL = dict(n_clips=4000, draw_steps=600, foretell_steps=1600)
-QUICK = dict(n_clips=60, draw_steps=20, foretell_steps=20)
+QUICK = dict(n_clips=60, draw_steps=10, foretell_steps=10)
 
 def make_plan(
     videos=None, # folder of videos; `None` simulates two bouncing balls
@@ -164,19 +164,23 @@ def judge_model(
     out, # folder of the run
     plan:dict, # see `make_plan`
     clips, # the set of clips
-    test, # numbers of the held-out clips
+    parts:dict, # which clips are for `train` and which for `test`
     device=None, # where to run; `None` is the CPU
     progress:bool=False, # show a bar
 ): # the report
     "Foretell held-out clips, measure, and draw the film and the figures"
     import torch
+    from world_models.detection import true_discs
     from world_models.evaluation import evaluate
     from world_models.rollout import compare_video, figure_png, frame_grid, rollout
     from world_models.world_model import load_model
     out, n = Path(out), plan['n_ctx']
     with timed(out, 'evaluate'):
         model = load_model(out/'model', device=device or 'cpu')
-        frames, truth = clips.all_frames(test), clips.episodes(test)
+        test, train = parts['test'], parts['train']
+        frames, truth, known = clips.all_frames(test), clips.episodes(test), clips.episodes(train)
+        average = torch.from_numpy(clips.all_frames(train).mean((0,1))).movedim(-1,0)/255
+        centre = None if known is None else true_discs(known, frames.shape[2])[0].nanmean((0,1))
         def f(context, actions, horizon): return rollout(model, context, horizon)
         @torch.no_grad()
         def redraw(context, future):
@@ -184,7 +188,7 @@ def judge_model(
             return model.decode(model.encode(x), (x0[:,0], model.encode(x0)[:,0])).cpu()
         groups = clips.groups[test]
         report = evaluate(f, frames if truth is None else truth, n_ctx=n, horizon=plan['horizon'], frames=frames, reconstruct=redraw,
-            groups=groups if len(set(groups))>1 else None, progress=progress) # of one video the clips are all there is
+            mean=average, centre=centre, groups=groups if len(set(groups))>1 else None, progress=progress) # of one video the clips are all there is
         x = torch.from_numpy(frames[:4]).movedim(-1,-3).float()/255
         y = rollout(model, x[:,:n], plan['horizon'])
         compare_video(out/'rollout.mp4', x[:,n:], y, x[:,:n], fps=clips.fps)
@@ -241,7 +245,7 @@ def run_demo(
             return read_json(out/'metrics.json', 'the numbers of a run', 'leave --resume out to start anew')
         clips, parts = get_clips(out, plan, videos, split, progress)
         train_model(out, plan, clips, parts, device, progress)
-        report = judge_model(out, plan, clips, parts['test'], device, progress)
+        report = judge_model(out, plan, clips, parts, device, progress)
         return finish_run(out, plan, clips, parts, report, device, progress)
 
 def finish_run(

@@ -280,6 +280,7 @@ def evaluate(
     frames=None, # films of `ep` that are drawn already, `uint8`; `None` draws or reads them
     size:int=64, # side of drawn frames, pixels
     mean=None, # average training frame, `(c,h,w)` in [0,1]; `None` takes the average of all contexts
+    centre=None, # where each object is on average in the training clips, `(k,2)` pixels; `None` takes the mean of all contexts
     groups=None, # what each clip belongs to, `(n,)`, for the intervals; `None` takes what `ep` says: videos, twins
     metrics=None, # more of them: name → `f(pred, truth)` of frames `(b,horizon,c,h,w)`, which gives `(b,horizon)`
     progress:bool=False, # show a bar
@@ -294,7 +295,9 @@ def evaluate(
     det,notes,scores = None,[],{}
     if truth is not None:
         det,pos,shown,found = observe(truth, seen)
-        centre = torch.nan_to_num(pos[:,:n_ctx].nanmean((0,1)), nan=(seen.shape[-1]-1)/2)
+        places = pos[:,:n_ctx].nanmean((0,1)) if centre is None else torch.as_tensor(centre).float()
+        if places.shape!=pos.shape[2:]: raise InputError(f'a centre of shape {tuple(places.shape)}', tuple(pos.shape[2:]), 'give a place for each object')
+        places = torch.nan_to_num(places, nan=(seen.shape[-1]-1)/2)
         notes = [f'On the true context the detector finds {found:.2%} of the objects that show half of themselves or more.']
     for i in track(range(0, len(x), bs), 'evaluate', progress=progress):
         b = slice(i, i+bs)
@@ -303,7 +306,7 @@ def evaluate(
         at = () if d is None else (d, pos[b,n_ctx:n_ctx+horizon], shown[b,n_ctx:n_ctx+horizon])
         runs = dict(model=f)
         if baselines: runs |= dict(copy_last=copy_last, optical_flow=optical_flow, mean_frame=mean_frame(average))
-        if baselines and d is not None: runs |= dict(discs=constant_velocity(d), constant_disc=constant_disc(d, centre))
+        if baselines and d is not None: runs |= dict(discs=constant_velocity(d), constant_disc=constant_disc(d, places))
         if reconstruct is not None: runs['floor'] = lambda c,a,n: reconstruct(c, fut)
         for name,g in runs.items():
             y = check_answer(g(seen[b].clone(), acts[b].clone(), horizon), fut.shape) # copies: what one does to them shall not reach the next
@@ -311,4 +314,4 @@ def evaluate(
     done = {m:{s:torch.cat(v).double().numpy() for s,v in o.items()} for m,o in scores.items()}
     done,moving = straight_on(done)
     if groups is None: groups = getattr(ep, 'groups', getattr(ep, 'params', {}).get('twin'))
-    return Report(done, n_ctx, '\n'.join(notes + tell(done['psnr'], moving, mean is not None)), groups)
+    return Report(done, n_ctx, '\n'.join(notes + tell(done['psnr'], moving, mean is not None, centre is not None)), groups)
