@@ -268,6 +268,13 @@ def held_out(
     return frames[:,:n_frames], truth if discs else None, torch.from_numpy(acts).float()
 
 # %% ../nbs/12_evaluation.ipynb #ev-evaluate
+def _given(value, name, own, remedy):
+    "An average from elsewhere, of the shape of the `own` one, which stands where there is none"
+    if value is None: return own
+    value = torch.as_tensor(value).float()
+    if value.shape!=own.shape: raise InputError(f'a {name} of shape {tuple(value.shape)}', tuple(own.shape), remedy)
+    return value
+
 @torch.no_grad()
 def evaluate(
     f, # any callable `f(context, actions, horizon)` that returns frames `(b,horizon,c,h,w)` in [0,1]
@@ -289,15 +296,11 @@ def evaluate(
     for least,o in ((2,dict(n_ctx=n_ctx)), (1,dict(horizon=horizon, bs=bs, size=size))): check_numbers(least=least, whole=True, **o)
     x,truth,acts = held_out(ep, n_ctx+horizon, frames, size)
     seen = as_frames(x[:,:n_ctx])
-    average = seen.mean((0,1)) if mean is None else torch.as_tensor(mean).float()
-    if average.shape!=seen.shape[2:]:
-        raise InputError(f'a mean of shape {tuple(average.shape)}', tuple(seen.shape[2:]), 'put the channels first')
+    average = _given(mean, 'mean', seen.mean((0,1)), 'put the channels first')
     det,notes,scores = None,[],{}
     if truth is not None:
         det,pos,shown,found = observe(truth, seen)
-        places = pos[:,:n_ctx].nanmean((0,1)) if centre is None else torch.as_tensor(centre).float()
-        if places.shape!=pos.shape[2:]: raise InputError(f'a centre of shape {tuple(places.shape)}', tuple(pos.shape[2:]), 'give a place for each object')
-        places = torch.nan_to_num(places, nan=(seen.shape[-1]-1)/2)
+        places = _given(centre, 'centre', pos[:,:n_ctx].nanmean((0,1)), 'give a place for each object').nan_to_num(nan=(seen.shape[-1]-1)/2)
         notes = [f'On the true context the detector finds {found:.2%} of the objects that show half of themselves or more.']
     for i in track(range(0, len(x), bs), 'evaluate', progress=progress):
         b = slice(i, i+bs)
