@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 from world_models.codebooks import CodeUse
 from world_models.core import as_frames, manifest, set_seed
-from world_models.storage import atomic_path
+from world_models.storage import check_result, save_result
 from world_models.decoders import ConvDecoder
 from world_models.encoders import MapEncoder
 from world_models.generation import COUNTS
@@ -52,7 +52,7 @@ def train(name, x, args):
     model = torch.nn.ModuleList([o for o in (enc,q,dec) if o is not None])
     opt = torch.optim.Adam(model.parameters(), args.lr)
     sched = torch.optim.lr_scheduler.OneCycleLR(opt, args.lr, args.steps)
-    flat,pick,dark = x.flatten(0,1), torch.Generator().manual_seed(args.seed), torch.zeros(())
+    flat,pick,dark = x.flatten(0,1), torch.Generator().manual_seed(args.seed), torch.zeros(args.channels,64,64)
     _,k_means,late = ARMS.get(name, (None,False,False))
     warm = int(args.warm*args.steps)*late
     for i in range(args.steps):
@@ -111,6 +111,7 @@ if __name__=='__main__':
     whole = not args.quick and set(args.arms)>={'none','FSQ',*ARMS}
     args.steps,args.clips = args.steps or (20 if args.quick else 600), args.clips or (4 if args.quick else 40)
     out = args.out or (Path(__file__).parent/'results'/'codebook.json' if whole else None)
+    if out: check_result(out)
     load,start = os.getloadavg()[0],perf_counter()
     x,held = clips(args.clips, 20, (args.seed,0), args.channels), clips(max(args.clips//4,1), 20, (args.seed,1), args.channels)
     seconds,rows = dict(simulate=round(perf_counter()-start,1)),[]
@@ -124,6 +125,5 @@ if __name__=='__main__':
         if base and name!='none': r['met'] = dict(usage=r['usage']>=.9, l1=r['l1_ratio']<=1.1)
         print(f'{name:<22}', *(f'{k} {v}' for k,v in r.items() if k!='arm'), f'{seconds[name]} s', flush=True)
     facts = manifest(args.seed, seconds, load_before=round(load,2), shape=SHAPE, **{k: v for k,v in vars(args).items() if k not in ('out','seed')})
-    if out:
-        with atomic_path(out) as f: f.write_text(json.dumps(dict(rows=rows, manifest=facts), indent=1)+'\n')
+    if out: save_result(out, facts, rows=rows)
     print(f'written to {out.name}' if out else 'not written')

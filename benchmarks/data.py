@@ -13,7 +13,7 @@ import av, cv2
 import numpy as np
 import torch
 from world_models.core import manifest
-from world_models.storage import atomic_path
+from world_models.storage import check_result, save_result
 from world_models.datasets import VideoSet, Windows, find_videos, read_clip, write_episodes, write_video
 from world_models.loading import Batches, Direct, Resident
 from world_models.rendering import render
@@ -137,6 +137,7 @@ if __name__=='__main__':
     args.repeats = args.repeats or (2 if args.quick else 9)
     whole = not args.quick and len(args.only)==4
     out = args.out or (Path(__file__).parent/'results'/'data.json' if whole else None)
+    if out: check_result(out)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     load,start,rows = os.getloadavg()[0],perf_counter(),[]
@@ -147,6 +148,5 @@ if __name__=='__main__':
         if 'films' in args.only: rows += from_films(args, root)
         if 'disk' in args.only: rows.append(all_on_disk(args, root))
     facts = manifest(args.seed, dict(total=round(perf_counter()-start,1)), repeats=args.repeats, quick=args.quick, load_before=round(load,2), threads=1)
-    if out:
-        with atomic_path(out) as f: f.write_text(json.dumps(dict(rows=rows, manifest=facts), indent=1)+'\n')
+    if out: save_result(out, facts, rows=rows)
     print(f"{sum(r['met'] for r in rows)} of {len(rows)} rows met"+(f', written to {out}' if out else ', not written'))

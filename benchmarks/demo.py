@@ -4,6 +4,7 @@ from pathlib import Path
 from fastcore.script import call_parse
 from PIL import Image
 from world_models.datasets import read_clip
+from world_models.storage import check_result, save_result
 
 here = Path(__file__).resolve().parent
 
@@ -20,12 +21,14 @@ def main(
     pictures:bool=False, # also renew the film and the figures of the front page
 ):
     "Run `wm-demo` and keep what it measured"
+    result = here/'results'/f'{name}.json'
+    check_result(result)
     with tempfile.TemporaryDirectory() as tmp:
         out = Path(tmp)/'demo'
         subprocess.run([str(Path(sys.executable).parent/'wm-demo'), '--out', str(out), '--seed', str(seed), '--device', 'cpu'], check=True)
         metrics, about = (json.loads((out/f).read_text()) for f in ('metrics.json','manifest.json'))
         about['command'] = f'wm-demo --seed {seed} --device cpu'
-        (here/'results'/f'{name}.json').write_text(json.dumps(dict(metrics=metrics, manifest=about), indent=1))
+        save_result(result, about, metrics=metrics)
         if not pictures: return
         images = here.parent/'nbs'/'images'
         film(out/'rollout.mp4', images/'first_dream.gif', 10)

@@ -1,9 +1,9 @@
 """Measure how fast whole models train and roll out, and write results/models.json
 
 Sizes are those at which earlier systems of the same kind are known. `video_gru`, `video_lstm`, `video_transformer`: colour frames of 64x64, a vector of 256 each, 17.5 million parameters, batches of
-4 clips with 30 frames seen and 30 foretold. `vq_convgru`: batches of 16 clips of 5 frames, an 8x8 map of 192 channels, 512 codes, a convolutional GRU of 2 x 192. A training step is encoding,
-foretelling, drawing, loss, gradient and AdamW. Each frame is encoded once, all frames of a batch together; only the rollout goes frame by frame. A rollout is one clip, 4 frames seen and 60 foretold and drawn."""
-import argparse, json, os, sys
+4 clips with 30 frames seen and 30 foretold. `vq_convgru`: batches of 16 clips of 5 frames, 4 seen and 1 foretold, as that earlier system was timed: all five are encoded and drawn, but only one is foretold, so its clips a second
+are not to be set beside those of the others; an 8x8 map of 192 channels, 512 codes, a convolutional GRU of 2 x 192. A training step is encoding, foretelling, drawing, loss, gradient and AdamW. Each frame is encoded once, all frames of a batch together; only the rollout goes frame by frame. A rollout is one clip, 4 frames seen and 60 foretold and drawn."""
+import argparse, os, sys
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -20,7 +20,7 @@ args = p.parse_args()
 import torch
 import torch._inductor.config as inductor
 from world_models.core import manifest, set_seed
-from world_models.storage import atomic_path
+from world_models.storage import check_result, save_result
 from world_models.presets import PRESETS, assemble, costs, preset
 from world_models.vq import VectorQuantizer
 
@@ -105,12 +105,12 @@ def best(rows):
     return [max((r for r in rows if (r['preset'],r['work'])==p), key=lambda r: r['value']) for p in sorted(pairs)]
 
 if __name__=='__main__':
+    out = args.out or (None if args.quick or args.only else Path(__file__).parent/'results'/'models.json')
+    if out: check_result(out)
     torch.set_num_threads(args.threads)
     load,start = os.getloadavg()[0],perf_counter()
     rows = [r for name in args.only or [*PRESETS,ONE_CODE] for r in measure(name)]
     facts = manifest(args.seed, dict(total=round(perf_counter()-start,1)), repeats=args.repeats, load_before=round(load,2), train_shape=USUAL, train_shapes=SHAPES)
-    out = args.out or (None if args.quick or args.only else Path(__file__).parent/'results'/'models.json')
-    if out:
-        with atomic_path(out) as f: f.write_text(json.dumps(dict(rows=rows, manifest=facts), indent=1)+'\n')
+    if out: save_result(out, facts, rows=rows)
     for r in best(rows): print(f"{r['preset']} {r['work']}: {r['value']} {r['unit']} at best, {r['mode']}; aim {r['aim']}, {'met' if r['met'] else 'NOT MET'}")
     print(f"{sum(r['met'] for r in best(rows))} of {len(best(rows))} aims met"+(f', written to {out}' if out else ', not written'))

@@ -1,11 +1,11 @@
 "Measure how many clips a second each world makes, simulation and drawing, and write results/simulate.json"
-import argparse, json, os, sys
+import argparse, os, sys
 os.environ.update({f'{o}_NUM_THREADS':'1' for o in ('OMP','OPENBLAS','MKL')})
 from pathlib import Path
 from time import process_time
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from world_models.core import manifest, track
-from world_models.storage import atomic_path
+from world_models.storage import check_result, save_result
 from world_models.rendering import render
 from world_models.simulation import WORLDS, simulate
 
@@ -45,12 +45,13 @@ if __name__=='__main__':
     p.add_argument('--seed', type=int, default=0)
     p.add_argument('--out', type=Path, default=Path(__file__).parent/'results'/'simulate.json')
     args = p.parse_args()
+    check_result(args.out)
     load = os.getloadavg()[0]
     rows = {o: measure(o, args) for o in track(args.worlds, 'timing worlds')}
     facts = manifest(args.seed, clips=args.clips, frames=args.frames, size=args.size, repeats=args.repeats, processes=1,
         clock='processor time, least of the repeats', load_before=round(load,2))
     facts['threads'] = 1
-    with atomic_path(args.out) as tmp: tmp.write_text(json.dumps(dict(worlds=rows, manifest=facts), indent=1)+'\n')
+    save_result(args.out, facts, worlds=rows)
     print(f"{'clips a second':16} {'physics':>8} {'drawing':>8} {'both':>8} {'colour':>8} {'target':>8}")
     for k,v in rows.items():
         aim = v.get('target')
