@@ -9,7 +9,7 @@ demo: .venv/installed
 	$(BIN)/wm-demo --out demo $(ARGS)
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
 export: .venv/installed-dev ## notebooks -> package and README
 	$(BIN)/nbdev-export

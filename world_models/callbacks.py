@@ -124,7 +124,8 @@ class CodebookCB(Callback):
     def _tell(self, share):
         for q in self.model.modules():
             if isinstance(q, Quantizer): q.schedule(share)
-    def before_epoch(self): self._tell(self.epoch/self.n_epoch)
+    def before_batch(self):
+        if self.training: self._tell(float(self.pct_train))
     def after_fit(self): self._tell(0.)
 
 # %% ../nbs/09b_callbacks.ipynb #cbs-nan

@@ -33,6 +33,7 @@ class CodeUse:
         codes:Tensor, # codes of any shape, whole numbers from 0 to K-1
     ): # itself, so that calls can be chained
         "Count the codes of a batch"
+        if not codes.numel(): return self
         lo,hi = (int(o) for o in codes.aminmax())
         if lo<0 or hi>=self.n_codes:
             raise InputError(f'codes from {lo} to {hi}', f'0 to {self.n_codes-1}', 'take the n_codes of the quantiser')
@@ -46,8 +47,9 @@ class CodeUse:
 
     @property
     def perplexity(self) -> float:
-        "Number of codes that would say as much if used evenly, 1 to K"
-        p = self.counts/self.counts.sum().clamp(min=1)
+        "Number of codes that would say as much if used evenly, 1 to K; 0 before anything was counted"
+        if not self.counts.any(): return 0.
+        p = self.counts/self.counts.sum()
         return torch.special.entr(p.double()).sum().exp().item()
 
 # %% ../nbs/05a_codebooks.ipynb #cb-order
@@ -70,6 +72,7 @@ def code_means(
     if u.shape[:-1]!=codes.shape:
         found = f'{tuple(u.shape)} under codes {tuple(codes.shape)}'
         raise InputError(found, 'the same shape and one axis more', 'cut the frames where the codes are')
+    CodeUse(n_codes).add(codes) # which looks whether they are in the book
     N,S = code_sums(u.reshape(-1,u.shape[-1]).float(), codes.reshape(-1), n_codes)
     return S/N[:,None].clamp(min=1), N
 
@@ -87,6 +90,7 @@ def plot(self:CodeUse,
     axs[0].set(yscale='symlog', xlabel='codes, most frequent first', ylabel='times chosen',
         title=f'usage {self.usage:.0%}, perplexity {self.perplexity:.0f} of {self.n_codes}')
     if codebook is not None:
+        if codebook.ndim!=2 or len(codebook)!=self.n_codes or codebook.shape[1]<2: raise InputError(f'a codebook {tuple(codebook.shape)}', f'({self.n_codes}, 2 numbers or more)', 'give the one whose codes were counted')
         e = codebook.detach().float().cpu()
         e = e-e.mean(0)
         x,y = (e@torch.linalg.eigh(e.T@e).eigenvectors[:,-2:].flip(1)).T

@@ -72,8 +72,8 @@ class LatentSpec:
     def __post_init__(self):
         n = dict(vector=1, map=3, tokens=2).get(self.kind)
         if n is None: raise InputError(f'latent kind {self.kind!r}', 'vector, map or tokens', 'name one of these')
-        if len(self.shape)!=n or any(int(o)!=o or o<1 for o in self.shape):
-            raise InputError(f'shape {tuple(self.shape)} for a {self.kind}', f'{n} positive whole numbers', 'state the shape without batch and time')
+        if not isinstance(self.shape, (tuple,list)) or len(self.shape)!=n or any(int(o)!=o or o<1 for o in self.shape):
+            raise InputError(f'shape {self.shape} for a {self.kind}', f'{n} positive whole numbers', 'state the shape without batch and time')
         check_numbers(least=1, whole=True, stride=self.stride, n_codes=self.n_codes)
         object.__setattr__(self, 'shape', tuple(int(o) for o in self.shape))
 
@@ -99,11 +99,16 @@ class LatentSpec:
 
     def check(self,
         z, # latents, `(b,t,*shape)`
+        part=None, # module that will take them; its weights must be of their type, unless autocast sees to that
     ): # the same latents
-        "Refuse latents of another shape"
+        "Refuse latents of another shape or precision"
         if not (hasattr(z, 'is_floating_point') and z.is_floating_point()):
             raise InputError(f"latents of {getattr(z, 'dtype', type(z).__name__)}", f'a tensor of floats for a {self}', 'encode frames first')
         if tuple(z.shape[2:])!=self.shape: raise InputError(f'latents {tuple(z.shape)}', f'(batch, time, *{self.shape}) for a {self}', 'use the encoder that belongs to this model')
+        p = None if part is None else next(part.parameters(), None)
+        if p is not None and p.dtype!=z.dtype:
+            from torch import is_autocast_enabled
+            if not is_autocast_enabled(z.device.type): raise InputError(f'latents of {z.dtype} for weights of {p.dtype}', 'one type of floats', f'say z.to({p.dtype})')
         return z
 
 # %% ../nbs/00_core.ipynb #core-check-frames

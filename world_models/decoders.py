@@ -25,6 +25,8 @@ class Upsample(nn.Sequential):
         scale:int=2, # how much larger a side
         ks:int=3, # side of the kernel, cells; odd
     ):
+        check_numbers(least=1, whole=True, n_in=n_in, n_out=n_out, scale=scale, ks=ks)
+        if ks%2==0: raise InputError(f'ks={ks}', 'an odd kernel, which has a middle', f'take {ks+1}')
         conv = nn.Conv2d(n_in, n_out*scale**2, ks, padding=ks//2)
         with torch.no_grad():
             for p in conv.parameters(): p.copy_(p[::scale**2].repeat_interleave(scale**2, 0))
@@ -46,7 +48,7 @@ class Decoder(nn.Module):
         z:Tensor, # latents `(b,t,*shape)`
     ) -> Tensor: # logits `(b,t,c,h,w)`, any real number
         "Draw, before the last squashing; losses want these"
-        return (self.draw(self.spec.check(z).flatten(0,1)) + self.background).unflatten(0, z.shape[:2])
+        return (self.draw(self.spec.check(z, self).flatten(0,1)) + self.background).unflatten(0, z.shape[:2])
 
     def forward(self,
         z:Tensor, # latents `(b,t,*shape)`

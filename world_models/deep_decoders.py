@@ -157,6 +157,7 @@ def patch_grid(
     grid:tuple|None=None, # rows and columns of patches; `None` takes a square
 ) -> tuple: # rows and columns
     "Say how tokens lie on the frame"
+    if grid is not None and (not isinstance(grid, (tuple,list)) or len(grid)!=2): raise InputError(f'grid={grid!r}', 'rows and columns', 'write (8,8)')
     rows,cols = grid or (math.isqrt(n),)*2
     if rows*cols!=n:
         raise InputError(f'{n} tokens for a grid of {rows}×{cols}', 'a token for each patch',

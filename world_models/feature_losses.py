@@ -53,8 +53,8 @@ class FeatureLoss(nn.Module):
         x:Tensor, # frames `(b,t,c,h,w)` in [0,1], c is 1 or 3, h and w 8 or more
     ) -> list: # four tensors `(b·t,width·k,h/k,w/k)`, k is 1, 2, 4, 8
         "What the four layers see"
-        if x.shape[2] not in (1,3):
-            raise InputError(f'frames of {x.shape[2]} channels', '1 or 3', 'choose channels that an eye would see')
+        if x.ndim!=5 or x.shape[2] not in (1,3) or min(x.shape[-2:])<8:
+            raise InputError(f'frames {tuple(x.shape)}', '(batch, time, 1 or 3 channels, height, width) of 8 pixels or more a side', 'choose channels that an eye would see')
         x = (x.to(self.mean.dtype).expand(-1,-1,3,-1,-1).flatten(0,1)-self.mean)/self.std
         seen = []
         for i,layer in enumerate(self.stack):
@@ -122,9 +122,10 @@ class PatchCritic(nn.Module):
         x:Tensor, # frames `(b,t,channels,h,w)` in [0,1]
     ) -> Tensor: # scores of patches `(b,t,h',w')`, any real number
         "How true each patch looks"
-        if x.ndim!=5 or x.shape[2]!=self.channels:
-            raise InputError(f'frames {tuple(x.shape)}', f'(batch, time, {self.channels}, height, width)',
-                'build the critic for their channels')
+        least = 3*2**self.n_down # below it no patch is left
+        if x.ndim!=5 or x.shape[2]!=self.channels or min(x.shape[-2:])<least:
+            raise InputError(f'frames {tuple(x.shape)}', f'(batch, time, {self.channels}, height, width) of {least} pixels or more a side',
+                'build the critic for their channels, with fewer halvings for small frames')
         return self.net(2*x.flatten(0,1)-1)[:,0].unflatten(0, x.shape[:2])
 
 def critic_loss(

@@ -25,6 +25,7 @@ def pixel_loss(
     power:float=1., # 1 is L1, 2 is L2
 ) -> Tensor: # one number
     "Weighted mean of the absolute error, or of a power of it"
+    check_numbers(least=1, power=power)
     check_pair(pred, x, weight=weight)
     error = (widen(pred)-widen(x)).abs()
     return ((error if power==1 else error**power)*weight).mean()
@@ -100,6 +101,7 @@ def gradient_difference_loss(
     power:float=1., # what each difference is raised to, 1 or more
 ) -> Tensor: # one number
     "Difference of the sizes of the steps between neighbours (Mathieu et al. 2015, arXiv:1511.05440)"
+    check_numbers(least=1, power=power)
     check_pair(pred, x, True, 2)
     pred,x,loss = widen(pred), widen(x), 0
     for dim in (-2,-1):

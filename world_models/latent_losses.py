@@ -35,7 +35,7 @@ def categorical_kl(
     "Divergence of groups of classes, summed over the groups"
     check_pair(q, p)
     lq,lp = F.log_softmax(widen(q),-1), F.log_softmax(widen(p),-1)
-    return (lq.exp()*(lq-lp)).sum((-1,-2))
+    return torch.where(lq.isneginf(), 0., lq.exp()*(lq-lp)).sum((-1,-2)) # a class that never comes costs nothing
 
 # %% ../nbs/08b_latent_losses.ipynb #ll-balance
 def balanced_kl(
@@ -138,11 +138,11 @@ def velocity_of(
     z_tau:Tensor, # a point on the path, of the same shape
     tau:Tensor, # its time in [0,1], for the leading axes
     floor:float=.05, # least time to the end that is divided by
-) -> Tensor: # velocity, like `z`
+) -> Tensor: # velocity, like `z`, in single precision at least
     "The velocity that leads from a point on the path to its end"
     check_pair(z_tau, z)
-    t = _times(tau, z)
-    return (z-z_tau)/(1-t).clamp(min=floor)
+    z,z_tau = widen(z),widen(z_tau)
+    return (z-z_tau)/(1-_times(widen(tau), z)).clamp(min=floor)
 
 # %% ../nbs/08b_latent_losses.ipynb #ll-tau
 def sample_tau(
@@ -174,7 +174,7 @@ def flow_loss(
     if out.shape!=z.shape:
         raise InputError(f'an output {tuple(out.shape)} for latents {tuple(z.shape)}', 'one shape',
             'let the network give what it is asked for')
-    if says=='velocity': return F.mse_loss(out, z-noise)
+    if says=='velocity': return F.mse_loss(widen(out), widen(z)-widen(noise))
     return F.mse_loss(velocity_of(out,z_tau,tau), velocity_of(z,z_tau,tau))
 
 # %% ../nbs/08b_latent_losses.ipynb #ll-sigreg

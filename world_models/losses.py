@@ -23,7 +23,10 @@ def check_pair(
     least:int=1, # smallest height and width of frames, pixels
     weight:Tensor|float=1., # weight of each number; has the axes of `x`, each as long as there or 1
 ) -> None:
-    "Refuse a prediction and a truth that do not have the same shape, or a weight that would stretch them"
+    "Refuse a prediction and a truth that are no floats, are empty or do not have the same shape, or a weight that would stretch them"
+    for o in (pred,x):
+        if not o.is_floating_point(): raise InputError(f'{o.dtype} to compare', 'floats, frames in [0,1]', 'turn bytes into floats with to_unit')
+    if not x.numel(): raise InputError(f'nothing to compare, {tuple(x.shape)}', 'at least one clip', 'look at the loader')
     if pred.shape!=x.shape: raise InputError(f'a prediction {tuple(pred.shape)} of {tuple(x.shape)}', 'both of one shape', 'compare the same clips, steps and channels')
     if frames and (x.ndim!=5 or min(x.shape[-2:])<least):
         raise InputError(f'frames of shape {tuple(x.shape)}', f'(batch, time, channel, height, width) of {least} pixels or more a side', 'add or drop an axis, or use larger frames')
@@ -53,6 +56,7 @@ def foreground_weight(
     k:float=4., # how much more a pixel counts that differs by full brightness
 ) -> Tensor: # weights like `x`, from 1 to 1+k
     "Weigh each pixel by how much it differs from the empty scene"
+    if not x.is_floating_point(): raise InputError(f'{x.dtype} to weigh', 'frames in [0,1]', 'turn bytes into floats with to_unit')
     if background.shape!=x.shape[2:]: raise InputError(f'a background {tuple(background.shape)} for {tuple(x.shape)}', f'{tuple(x.shape[2:])}', 'take that of these clips')
     return 1 + k*(x-background).abs()
 

@@ -71,7 +71,7 @@ class LatentReader(nn.Module):
         z:Tensor, # latents `(b,t,*shape)`
     ) -> Tensor: # `(b*t,d)` for a vector, `(b*t,d,gh,gw)` otherwise
         "Take latents frame by frame, tokens laid out as a map"
-        z = self.spec.check(z).flatten(0,1)
+        z = self.spec.check(z, self).flatten(0,1)
         return z.mT.unflatten(2, self.cells) if self.spec.kind=='tokens' else z
 
 # %% ../nbs/07b_readouts.ipynb #ro-coord
@@ -111,6 +111,7 @@ def heat_target(
     sigma:float=1.5, # spread of the bump, cells of the heat map
 ) -> Tensor: # `(...,rows,columns)`, each map sums to 1, or to 0 where there is nothing
     "Spread each place over the cells around it"
+    if not isinstance(size, (tuple,list)) or len(size)!=2: raise InputError(f'size={size!r}', 'rows and columns', 'write (8,8)')
     if not sigma>0: raise InputError(f'sigma={sigma}', 'a spread above 0', 'take 0.1 for a single cell')
     unit = _wide(unit)
     there = (unit.abs()<=1).all(-1)[...,None,None]
@@ -126,7 +127,7 @@ def heatmap_loss(
     _alike(logits, heat)
     q = _wide(heat).flatten(-2)
     mass = q.sum(-1)
-    loss = -(q*_wide(logits).flatten(-2).log_softmax(-1)).sum(-1)/mass.clamp(min=1e-6)
+    loss = -(q*_wide(logits).flatten(-2).log_softmax(-1)).sum(-1)/torch.where(mass>0, mass, 1)
     return (loss*(mass>0)).sum()/(mass>0).sum().clamp(min=1)
 
 # %% ../nbs/07b_readouts.ipynb #ro-hhead
@@ -140,6 +141,7 @@ class HeatmapHead(LatentReader):
         grid:tuple|None=None, # rows and columns of patches, for tokens; `None` takes a square
     ):
         super().__init__(z_shape, grid)
+        if not isinstance(size, (tuple,list)) or len(size)!=2: raise InputError(f'size={size!r}', 'rows and columns', 'write (8,8)')
         self.size, self.k, self.width = tuple(size), k, width
         cells = self.cells or (1,1)
         if any(s<1 or s%c for s,c in zip(size, cells)):
@@ -167,6 +169,7 @@ class StateHead(LatentReader):
         grid:tuple|None=None, # rows and columns of patches, for tokens; `None` takes a square
     ):
         super().__init__(z_shape, grid)
+        if isinstance(names, str): raise InputError(f'names {names!r}', 'a tuple of names', f"write ('{names}',)")
         check_numbers(least=1, whole=True, width=width, mix=mix, columns=len(names))
         self.names, self.width, self.mix = tuple(names), width, mix
         n,d,first = self.n_in, len(self.names), []

@@ -17,8 +17,10 @@ import torch
 from fastcore.basics import patch
 from torch import nn, Tensor
 from torch.nn import functional as F
-from .dynamics import Dynamics, check_actions
+from .core import check_numbers
+from .dynamics import Dynamics, check_actions, one_action
 from .latent_losses import balanced_kl
+from .losses import widen
 from .sequence_dynamics import vector_spec
 
 # %% ../nbs/08d_rssm.ipynb #rssm-throw
@@ -27,7 +29,8 @@ def mix_uniform(
     unimix:float=.01, # share of the uniform distribution, 0 to 1
 ) -> Tensor: # log-probabilities, `(...,classes)`
     "Leave every class a little chance; Hafner et al. 2023, arXiv:2301.04104"
-    logits = logits.float()
+    check_numbers(least=0, most=1, unimix=unimix)
+    logits = widen(logits)
     if not unimix: return logits.log_softmax(-1)
     return ((1-unimix)*logits.softmax(-1) + unimix/logits.shape[-1]).log()
 
@@ -63,6 +66,9 @@ class RSSM(Dynamics):
         free_nats:float=.03, # divergence of a step that costs nothing, see `balanced_kl`
     ):
         super().__init__()
+        check_numbers(least=1, whole=True, deter=deter, groups=groups, classes=classes, width=width)
+        check_numbers(least=0, free_nats=free_nats)
+        check_numbers(least=0, whole=True, n_act=n_act)
         self.z_shape, self.deter, self.groups, self.classes = tuple(z_shape), deter, groups, classes
         self.width, self.sample, self.n_act, self.free_nats = width, sample, n_act, free_nats
         self.spec, self.rng, n_stoch = vector_spec(z_shape), None, groups*classes
@@ -115,8 +121,7 @@ def advance(self:RSSM,
     a:Tensor|None=None, # action `(b,n_act)`
 ) -> Tensor: # memory of the next frame, `(b,deter)`
     "Write the throw and the action into the memory"
-    a = check_actions(None if a is None else a[:,None], len(h.stoch), 1, self.n_act, h.stoch)[:,0]
-    return self.cell(self.inp(torch.cat([h.stoch, a.to(h.stoch)], -1)), h.deter)
+    return self.cell(self.inp(torch.cat([h.stoch, one_action(a, h.stoch, self.n_act)], -1)), h.deter)
 
 @patch
 def step(self:RSSM,
@@ -132,7 +137,7 @@ def step(self:RSSM,
 # %% ../nbs/08d_rssm.ipynb #rssm-infer
 @patch
 def _follow(self:RSSM, z, a):
-    b,t = self.spec.check(z).shape[:2]
+    b,t = self.spec.check(z, self).shape[:2]
     a = check_actions(a, b, t-1, self.n_act, z)
     deter,states,posteriors = z.new_zeros(b, self.deter), [], []
     for i in range(t):
@@ -177,7 +182,7 @@ def loss(self:RSSM,
     a:Tensor|None=None, # actions between them, `(b,t-1,n_act)`
     error=None, # `error(told, true)`, one number; `None` for the squared error in nats, with `sd`
 ) -> dict: # `latent`, what the states miss, and `kl`, what was not expected; nats a frame
-    "The evidence lower bound, turned into losses; Hafner et al. 2023, arXiv:2301.04104"
+    "The negative evidence lower bound, its sides weighed apart; Hafner et al. 2023, arXiv:2301.04104"
     o = self.infer(z, a)
     if error is None: error = lambda p,q: ((p-q)**2).sum(-1).mean()/(2*self.sd**2)
     return dict(latent=error(o['z'], z), kl=balanced_kl(o['posterior'], o['prior'], free_nats=self.free_nats))

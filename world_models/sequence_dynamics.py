@@ -20,7 +20,7 @@ import torch
 from fastcore.basics import patch
 from torch import nn, Tensor
 from torch.nn import functional as F
-from .core import InputError, LatentSpec
+from .core import InputError, LatentSpec, check_numbers
 from .dynamics import Dynamics, check_actions
 
 # %% ../nbs/06a_sequence_dynamics.ipynb #seq-spec
@@ -41,6 +41,8 @@ class SequenceDynamics(Dynamics):
         n_act:int=0, # numbers in one action
     ):
         super().__init__()
+        check_numbers(least=1, whole=True, width=width)
+        check_numbers(least=0, whole=True, n_act=n_act)
         self.spec, self.width, self.n_act = spec, width, n_act
         self.inp = nn.Linear(spec.shape[-1]+n_act, width)
         self.out = nn.Linear(width, spec.shape[-1])
@@ -73,7 +75,7 @@ def observe(self:SequenceDynamics,
     a:Tensor|None=None, # actions between them, `(b,t-1,n_act)`
 ) -> tuple: # the last latent, not read yet, and the memory of those before it
     "Read the context at once"
-    b,t = z.shape[:2]
+    b,t = self.spec.check(z, self).shape[:2]
     a = check_actions(a, b, t-1, self.n_act, z)
     return z[:,-1], self.read(self.embed(z[:,:-1], a))[1] if t>1 else None
 
@@ -103,7 +105,7 @@ def parallel(self:SequenceDynamics,
     a:Tensor|None=None, # the action that follows each, `(b,t,n_act)`
 ) -> Tensor: # for each latent the next one, foretold from the truth up to it, `(b,t,*spec.shape)`
     "Predict one step from every frame at once, as training with true inputs wants"
-    return z + self.out(self.read(self.embed(self.spec.check(z), a))[0])
+    return z + self.out(self.read(self.embed(self.spec.check(z, self), a))[0])
 
 # %% ../nbs/06a_sequence_dynamics.ipynb #seq-gru
 class GRUDynamics(SequenceDynamics):
@@ -115,6 +117,7 @@ class GRUDynamics(SequenceDynamics):
         n_layers:int=1, # layers, each fed by the one before
         n_act:int=0, # numbers in one action
     ):
+        check_numbers(least=1, whole=True, n_layers=n_layers)
         super().__init__(vector_spec(z_shape), width, n_act)
         self.z_shape, self.n_layers = tuple(z_shape), n_layers
         self.rnn = self.cell(width, width, n_layers, batch_first=True)
@@ -167,6 +170,7 @@ class TCNDynamics(SequenceDynamics):
         ks:int=3, # frames under one kernel, at least 2
         n_act:int=0, # numbers in one action
     ):
+        check_numbers(least=1, whole=True, depth=depth)
         super().__init__(vector_spec(z_shape), width, n_act)
         self.z_shape, self.depth, self.ks = tuple(z_shape), depth, ks
         self.layers = nn.ModuleList([CausalConv(width, ks, 2**i) for i in range(depth)])
@@ -180,6 +184,7 @@ def rotate(
 ) -> Tensor: # the same, turned, `(...,t,d)`
     "Turn pairs of numbers by angles that grow with time; Su et al. 2021, arXiv:2104.09864"
     half = x.shape[-1]//2
+    if not half or x.shape[-1]%2: raise InputError(f'{x.shape[-1]} numbers to turn', 'pairs', 'take an even number')
     speed = torch.exp(-math.log(10000)/half*torch.arange(half, device=x.device))
     angle = pos[:,None]*speed
     cos,sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
@@ -195,8 +200,8 @@ class CausalBlock(nn.Module):
         window:int=64, # inputs that can be asked, itself included, at least 1
     ):
         super().__init__()
-        if width%(2*heads):
-            raise InputError(f'width={width} for {heads} heads', f'a multiple of {2*heads}', 'change one of them')
+        if heads<1 or width%(2*heads):
+            raise InputError(f'width={width} for {heads} heads', f'a multiple of {2*max(heads,1)}', 'change one of them')
         if window<1: raise InputError(f'a window of {window}', 'at least 1 frame', 'take a longer one')
         self.heads, self.window = heads, window
         self.norm, self.qkv, self.out = nn.LayerNorm(width), nn.Linear(width, 3*width), nn.Linear(width, width)
@@ -230,6 +235,7 @@ class TransformerDynamics(SequenceDynamics):
         n_ctx_max:int=64, # frames that one block looks back on, the present one included
         n_act:int=0, # numbers in one action
     ):
+        check_numbers(least=1, whole=True, depth=depth)
         super().__init__(vector_spec(z_shape), width, n_act)
         self.z_shape, self.depth, self.heads, self.n_ctx_max = tuple(z_shape), depth, heads, n_ctx_max
         self.layers = nn.ModuleList([CausalBlock(width, heads, n_ctx_max) for _ in range(depth)])
@@ -323,7 +329,7 @@ def check_dynamics(
     skip:tuple=(), # names of `PROMISES` that it does not make
 ) -> list: # names of the promises that it kept
     "Put a model to the test of every promise, and name the first that it breaks"
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(0)
         m = copy.deepcopy(dynamics).float().eval()
         z,a = torch.randn(3, 6, *m.spec.shape), torch.randn(3, 48, m.n_act)

@@ -14,7 +14,7 @@ __all__ = ['TokenBlock', 'TokenTransformerDynamics']
 import torch
 from torch import nn, Tensor
 from torch.nn import functional as F
-from .core import InputError, LatentSpec
+from .core import InputError, LatentSpec, check_numbers
 from .sequence_dynamics import CausalBlock, SequenceDynamics
 
 # %% ../nbs/06b_token_dynamics.ipynb #tok-block
@@ -62,6 +62,7 @@ class TokenTransformerDynamics(SequenceDynamics):
             other = {1: 'TransformerDynamics', 3: 'ConvGRUDynamics'}.get(len(z_shape), 'other dynamics')
             remedy = f'take {other}, or an encoder that makes tokens'
             raise InputError(f'a latent of shape {tuple(z_shape)}', 'tokens (n,d)', remedy)
+        check_numbers(least=1, whole=True, depth=depth)
         super().__init__(LatentSpec('tokens', tuple(z_shape)), width, n_act)
         self.z_shape, self.depth, self.heads, self.n_ctx_max = tuple(z_shape), depth, heads, n_ctx_max
         self.place = nn.Parameter(.5*torch.randn(z_shape[0], width)) # as loud as the tokens that it is added to

@@ -89,6 +89,7 @@ def k_means(
     n_iter:int=10, # rounds
 ) -> tuple: # codes `(K,d)` and how many vectors each has, `(K,)`
     "Put codes among vectors; a code without a vector moves to one that is badly served"
+    if not len(z): raise InputError('no vectors', 'at least one', 'give latents to place codes among')
     codebook = z[torch.randperm(len(z), device=z.device)[torch.arange(n_codes, device=z.device) % len(z)]]
     for _ in range(n_iter):
         codes,d2 = nearest_codes(z, codebook)
@@ -143,6 +144,9 @@ class Quantizer(nn.Module):
         if tuple(codes.shape[2:])!=want:
             found = f'codes {tuple(codes.shape)}'
             raise InputError(found, f'(batch, time, *{want})', 'use the quantiser that made them')
+        lo,hi = (codes.min(),codes.max()) if codes.numel() else (0,0)
+        if codes.is_floating_point() or lo<0 or hi>=getattr(self, 'n_codes', 2**62):
+            raise InputError(f'codes of {codes.dtype} from {lo} to {hi}', f"whole numbers from 0 to {getattr(self, 'n_codes', 2**62)-1}", 'use the quantiser that made them')
         return codes.movedim(self.axis, -1) if self.groups>1 else codes[...,None]
 
 # %% ../nbs/05_vq.ipynb #vq-class
@@ -194,6 +198,7 @@ def forward(self:VectorQuantizer,
     z:Tensor, # latents `(b,t,*z_shape)`
 ) -> tuple: # quantised latents like `z`, codes, and the loss, one number
     "Quantise; in training, with gradients on, also move the codes"
+    if not z.numel(): raise InputError(f'no latents, {tuple(z.shape)}', 'at least one clip of one frame', 'look at the loader')
     with torch.autocast(z.device.type, enabled=False):
         rows = self.to_rows(z)
         shape = rows.shape
@@ -280,10 +285,10 @@ class FSQ(Quantizer):
         groups:int=1, # codes of each place
     ):
         super().__init__(z_shape, kind, groups)
-        if not levels or min(levels)<3:
-            raise InputError(f'levels {tuple(levels)}', '3 or more each', 'take (8,6,5), which makes 240 codes')
         self.levels,n = tuple(levels),len(levels)
         self.n_codes = math.prod(levels)
+        if not (levels and all(isinstance(o, int) and o>=3 for o in levels) and self.n_codes<2**62):
+            raise InputError(f'levels {self.levels}', 'whole numbers, 3 or more each, that make fewer than 2**62 codes', 'take (8,6,5), which makes 240 codes')
         L = torch.tensor(levels)
         self.register_buffer('L', L, persistent=False)
         self.register_buffer('digit', L.cumprod(0)//L, persistent=False) # what a level adds to the code
@@ -311,7 +316,7 @@ def forward(self:FSQ,
     with torch.autocast(z.device.type, enabled=False):
         v = self._linear(self.inp, self.to_rows(z)).unflatten(-1, (self.groups,len(self.levels)))
         u = round_ste(self.bound(v))
-        codes = ((u.detach().round().long()+self.L//2)*self.digit).sum(-1)
+        codes = ((u.detach().nan_to_num().round().long()+self.L//2)*self.digit).sum(-1)
         z_q = self._linear(self.out, (u/(self.L//2)).flatten(-2))
     return self.to_latents(z_q).to(z.dtype), self.to_codes(codes), z_q.new_zeros(())
 
