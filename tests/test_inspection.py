@@ -29,7 +29,7 @@ def copy(data, tmp_path):
 
 @pytest.mark.parametrize('name', ['wm-inspect','wm-split'])
 def test_help_teaches(name):
-    r = run(name, '--help')
+    r = run(name, '--help', cwd='.')
     assert r.returncode==0 and 'Example' in r.stdout, r.stderr
 
 def test_inspection_does_not_load_torch():
