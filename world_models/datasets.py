@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 from fastcore.meta import delegates
-from .core import InputError, check_numbers, random_stream
+from .core import InputError, check_numbers, random_stream, stream_seed
 from .storage import digest
 from .rendering import RENDERER, check_size, render
 from .shards import check_settings, make_shard, make_shards, note, open_shard, plain, read_rows, save_shard, shard_path
@@ -126,7 +126,7 @@ def plan_episodes(
     law = WORLDS[world].version if world in WORLDS else None
     return plain(dict(world=world, law=law, renderer=RENDERER, n=n, n_frames=n_frames, fps=fps, size=size, channels=channels, seed=seed, shard_size=shard_size) | overrides)
 
-_DRAWING = 'law','renderer','size','channels','shard_size' # of a plan, what `simulate` does not need
+_DRAWING = 'law','renderer','purpose','size','channels','shard_size' # of a plan, what `simulate` does not need
 
 def pack_truth(
     ep, # `Episodes`
@@ -148,7 +148,8 @@ def simulate_shard(
 ): # `Episodes`
     "Simulate the clips of shard `k`, from the plan and `k` alone"
     kw = {o:v for o,v in plan.items() if o not in _DRAWING}
-    return simulate(**kw|dict(n=hi-lo, seed=(plan['seed'],k)))
+    seed = stream_seed(plan['purpose'], plan['seed'], k) if 'purpose' in plan else (plan['seed'],k)
+    return simulate(**kw|dict(n=hi-lo, seed=seed))
 
 def _make_episodes(plan, k, lo, hi):
     ep = simulate_shard(plan, k, lo, hi)

@@ -47,6 +47,7 @@ def plan_world(
     check_numbers(least=1, whole=True, n_frames=n_frames, size=size, channels=channels)
     shard = 16 if video else min(500, max(1, 2**26//max(1, n_frames*size*size*channels)))
     check_numbers(least=1, most=100_000*shard, whole=True, n=n) # names of shards have five digits
+    if video: kwargs |= dict(purpose='films') # whose clips are none of those of episodes
     return plan_episodes(world, n=n, n_frames=n_frames, fps=fps, size=size, channels=channels, shard_size=shard, **kwargs)
 
 # %% ../nbs/03a_generation.ipynb #gen-rehearse
@@ -178,7 +179,8 @@ def summary(
     return '\n'.join([head, *lines, *[total][:len(rows)-1]])
 
 # %% ../nbs/03a_generation.ipynb #gen-params
-_OWN = 'world n out size channels frames fps seed workers video ood combo shard_size progress'.split() # what the command or nobody may say
+_OWN = 'world n out size channels frames fps seed workers video ood combo'.split() # what the command says
+_SET = 'shard_size progress law renderer purpose'.split() # what nobody may say
 
 def read_params(
     text:str, # such as 'gravity=1.2 radius=.07:.08 n_balls=3'
@@ -189,7 +191,7 @@ def read_params(
     for o in text.replace(',',' ').split():
         k,_,v = o.partition('=')
         own = k.removeprefix('n_')
-        if own in _OWN: raise InputError(f'{o!r} in --params', 'a parameter of the world', 'leave it out' if '_' in own or own=='progress' else f'say --{own}')
+        if own in _OWN+_SET: raise InputError(f'{o!r} in --params', 'a parameter of the world', f'say --{own}' if own in _OWN else 'leave it out')
         try: values = [number(s) for s in v.split(':')]
         except ValueError: values = [v]*bool(v)
         if not k or len(values) not in (1,2): raise InputError(f'{o!r} in --params', 'name=number or name=low:high', 'for instance --params "gravity=1.2 radius=.07:.08"')
