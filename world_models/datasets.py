@@ -21,7 +21,7 @@ from fastcore.meta import delegates
 from .core import InputError, check_numbers, random_stream, stream_seed
 from .storage import digest
 from .rendering import RENDERER, check_size, render
-from .shards import check_settings, make_shard, make_shards, note, open_shard, plain, read_rows, save_shard, shard_path
+from .shards import check_neighbour, check_settings, make_shard, make_shards, note, open_shard, plain, read_rows, save_shard, shard_path, verify_shard
 from .episodes import TRUTH, whole
 from .simulation import WORLDS, Episodes, simulate
 from .videos import VideoInfo, VideoSet, common_size, find_videos, read_clip, video_info, write_video
@@ -39,7 +39,7 @@ class EpisodeSet:
         notes = [{k:note(f,k) for k in ('settings','videos','skipped')} | dict(shape=f['frames' if 'frames' in f else 'state'].shape)
             for f in map(self._shard, range(len(self.files)))]
         self.settings,self.videos = notes[0]['settings'],list(notes[0]['videos'])
-        for f in self.files[1:]: check_settings(f, self.settings)
+        for k,f in enumerate(self.files[1:], 1): check_settings(f, self.settings); check_neighbour(self._shard(k), self._shard(0))
         self.skipped = {k:v for o in notes for k,v in o['skipped'].items()}
         self.world,self.seed,self.fps = (self.settings[k] for k in ('world','seed','fps'))
         self.n_frames,self.frame_shape = notes[0]['shape'][1],notes[0]['shape'][2:]
@@ -164,7 +164,7 @@ def write_shard(
     "Make shard `k` unless it is there: what a scheduler maps over numbers, in any order, on any machine"
     path = shard_path(folder, k)
     if not path.exists(): return make_shard(folder, plan, plan['n'], partial(_make_episodes,plan), k)
-    check_settings(path, plan)
+    check_settings(path, plan); verify_shard(path)
     return str(path)
 
 @delegates(plan_episodes)

@@ -21,7 +21,7 @@ from .storage import claim, digest, locked, sweep
 from .datasets import EpisodeSet, pack_truth, plan_episodes, simulate_shard, write_episodes
 from .episodes import Episodes, nearest
 from .rendering import render
-from .shards import check_settings, finish, note, open_shard, save_shard, verify_shard
+from .shards import check_settings, finish, note, open_shard, read_rows, save_shard, verify_shard
 from .simulation import WORLDS
 from .videos import write_video
 
@@ -74,7 +74,7 @@ def missing_films(
 ) -> list: # films that are not there
     "Check that the films beside their truth are those that were made"
     verify_shard(truth)
-    with open_shard(truth) as f: plan,k,made = note(f,'settings'),int(f.attrs['shard']),[bytes(o).hex() for o in f['digest'][:]]
+    with open_shard(truth) as f: plan,k,made = note(f,'settings'),int(f.attrs['shard']),[bytes(o).hex() for o in read_rows(f,'digest')]
     paths = [film_path(Path(truth).parent, plan, i) for i in _clips(plan,k)]
     for p,was in zip(paths, made):
         if p.exists() and digest([p])!=was: raise InputError(f'{p}, which is not the video that was made', 'the videos of this set', 'delete it, and run the command again')

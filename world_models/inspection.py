@@ -22,7 +22,7 @@ from PIL.PngImagePlugin import PngInfo
 from .core import InputError, command, frame_sheet, printable
 from .storage import atomic_path, read_json, write_json
 from .datasets import EpisodeSet, Split, VideoSet, find_videos, split_clips, video_info
-from .shards import open_shard
+from .shards import open_shard, verify_shard
 from .sources import kind_of, open_source
 from .videos import VIDEO_SUFFIXES
 
@@ -76,14 +76,10 @@ def open_good(
     good,bad = [],[]
     for f in map(str, files):
         try:
-            one = EpisodeSet([f])
-            first = EpisodeSet(good[:1]) if good else one
-            if one.settings!=first.settings: bad.append(f'{f} was made with other settings than {Path(good[0]).name}')
-            elif (k := one._shard(0).attrs.get('shard')) is not None and (m := _SHARD.fullmatch(Path(f).name)) and int(m[2])!=k:
-                bad.append(f'{f} is shard {k} under another number: its clips would count twice')
-            else:
-                for i in range(len(one)*(deep and _packed(f)>0)): one.frames(i)
-                good.append(f)
+            EpisodeSet([f])
+            if good: EpisodeSet([good[0],f]) # refuses those that are not of one set
+            if deep: verify_shard(f)
+            good.append(f)
         except InputError as e: bad.append(str(e))
         except (KeyError, OSError, ValueError) as e: bad.append(f'{f} lacks a part, or has a broken one ({e})')
     return (EpisodeSet(good) if good else None), bad
