@@ -189,9 +189,10 @@ def contact_sheet(
     films = []
     for source in [r.source for r in reports if r.source is not None]:
         n = max(1, rows//len(reports))
-        for i in np.unique(np.linspace(0, len(source.lengths)-1, n).round().astype(int)):
+        for i in np.unique(np.linspace(0, len(source.lengths)-1, n).round().astype(int).tolist()):
             t = int(source.lengths[i])
-            try: x = np.concatenate([source.frames(int(i), k, k+1) for k in np.linspace(0, t-1, min(columns,t)).round().astype(int).tolist()])
+            ks = np.linspace(0, t-1, min(columns,t)).round().astype(int)
+            try: x = np.stack(list(source.pick(i, ks)) if hasattr(source, 'pick') else source.frames(i)[ks])
             except InputError: continue
             k = side/max(x.shape[1:3])
             w,h = (max(1, round(o*k)) for o in x.shape[2:0:-1])
