@@ -121,11 +121,12 @@ def describe_truth(
     "Describe states, parameters and events"
     if ep is None: return []
     wide = max(map(len, [*ep.names,*ep.params]))
-    rows = [(f'{k:<{wide}} {_span(ep.col(k))} {u}') for k,u in zip(ep.names,ep.units)]
-    rows = [('state' if i==0 else '', o) for i,o in enumerate(rows)]
-    rows += [('params' if i==0 else '', f'{k:<{wide}} {_span(v)}') for i,(k,v) in enumerate(ep.params.items())]
+    def line(k, v, unit): return f'{k:<{wide}} {_span(v)} {unit}'.rstrip()
+    rows = [('state' if i==0 else '', line(k, ep.col(k), u)) for i,(k,u) in enumerate(zip(ep.names,ep.units))]
+    rows += [('params' if i==0 else '', line(k, v, ep.measures.get(k,''))) for i,(k,v) in enumerate(ep.params.items())]
+    rows += [(k, f"{_span(getattr(ep,k))} {ep.measures.get(k,'')}") for k in ('energy','momentum') if getattr(ep,k) is not None]
     kinds = ', '.join(f'{n} {k.decode()}' for k,n in zip(*np.unique(ep.events['kind'], return_counts=True)))
-    acts = [] if ep.actions is None else [('actions', f'{ep.actions.shape[-1]} numbers, {_span(ep.actions)}')]
+    acts = [] if ep.actions is None else [('actions', f'{ep.actions.shape[-1]} numbers, {_span(ep.actions)} {ep.measures.get("actions","")}'.rstrip())]
     return rows+[('events', kinds or 'none')]+acts
 
 # %% ../nbs/03e_inspection.ipynb #ins-films
