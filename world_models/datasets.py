@@ -200,7 +200,7 @@ def episodes(self:EpisodeSet,
     "Read the true states behind the pixels"
     f = self._shard(0)
     if 'state' not in f: return None
-    about,params = {k:note(f,k) for k in ('names','units','measures')},list(f['params'])
+    about,params = {k:note(f,k) for k in ('names','units','measures')},list(f.get('params', ()))
     truth = {k:self._all(k) for k in TRUTH if k in self._shard(0)}
     truth = dict.fromkeys(TRUTH) | truth | dict(params={k:self._all(f'params/{k}') for k in params})
     ep = Episodes(world=self.world, seed=self.seed, fps=self.fps, **about, **truth)

@@ -83,9 +83,11 @@ def _read_index(path):
     return videos if isinstance(videos, dict) and (note.get('reader'),note.get('digest'))==(_READER,_digest(videos)) else {}
 
 def _write_index(path, videos):
+    "Keep what was found, in no place where something else lies"
     try:
+        if os.path.lexists(path) and (os.path.islink(path) or not Path(path).read_bytes().startswith(b'{"reader": "')): return
         with atomic_path(path) as tmp: tmp.write_text(json.dumps(dict(reader=_READER, digest=_digest(videos), videos=videos)))
-    except InputError: pass # a list may lie where nothing can be written
+    except (InputError, OSError): pass # a list may lie where nothing can be written
 
 def _measure(path):
     try: return video_info(path)

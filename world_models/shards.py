@@ -34,7 +34,7 @@ def _datasets(f, at=''):
     found = {}
     for k in f:
         link = f.get(k, getlink=True)
-        if type(link) is not h5py.HardLink or at.count('/')>1: raise InputError(f'{f.file.filename} with a link or a depth at {at}{k}', 'arrays that lie in the file itself', 'take a shard from elsewhere for what it is, and delete it')
+        if type(link) is not h5py.HardLink or at and isinstance(f[k], h5py.Group): raise InputError(f'{f.file.filename} with a link or a depth at {at}{k}', 'arrays that lie in the file itself', 'take a shard from elsewhere for what it is, and delete it')
         o = f[k]
         found |= _datasets(o, f'{at}{k}/') if isinstance(o, h5py.Group) else {f'{at}{k}':o}
     return found
@@ -89,6 +89,8 @@ def _check_content(f):
     "Say what is wrong with a file that claims to be a shard"
     if f.attrs.get('checksum')!=_checksum(f).encode(): return 'damaged: its checksum is not that of its contents'
     settings,arrays = note(f, 'settings'),_datasets(f)
+    odd = [k for k in f if isinstance(f[k], h5py.Group)!=(k=='params')]
+    if odd: return f'not in order: {odd[0]} is of another kind'
     kinds = dict.fromkeys(('settings','skipped','digests','measures'), dict)|dict.fromkeys(('videos','names','units'), list)
     odd = [k for k,t in kinds.items() if k in f.attrs and not isinstance(note(f,k), t)]
     if odd: return f'not in order: {odd[0]} is of another kind'
