@@ -50,7 +50,7 @@ def test_inspect_draws_nothing_when_asked(copy, tmp_path):
 
 def spoil_torn(d): f = d/'worlds/pendulum/shard-00001.h5'; f.write_bytes(f.read_bytes()[:3000]); return 'shard-00001.h5 is a torn HDF5 file'
 def spoil_missing(d): (d/'worlds/pendulum/shard-00000.h5').unlink(); return '1 shard not there: 0'
-def spoil_mixed(d): shutil.copy(d/'worlds/bouncing_balls/shard-00002.h5', d/'worlds/pendulum/shard-00002.h5'); return 'shard-00002.h5 was made with other settings'
+def spoil_mixed(d): shutil.copy(d/'worlds/bouncing_balls/shard-00002.h5', d/'worlds/pendulum/shard-00002.h5'); return 'shard-00002.h5 was made with world='
 def spoil_text(d): (d/'worlds/pendulum/shard-00002.h5').write_text('milk'); return 'shard-00002.h5 is no HDF5 file'
 def spoil_film(d): (d/'films/1.mp4').write_bytes(b'x'*500); return '1.mp4: torn, or no video at all'
 def spoil_cut(d): f = d/'films/1.mp4'; f.write_bytes(f.read_bytes()[:-200]); return '1.mp4'

@@ -7,7 +7,8 @@ import pytest
 from child import BIN, ONE_THREAD, lines
 from films import write_film
 from world_models.conversion import read_truth
-from world_models.datasets import open_episodes, write_episodes
+from world_models.core import InputError
+from world_models.datasets import open_episodes, write_episodes, write_video
 
 WM = BIN/'wm-convert'
 
@@ -140,6 +141,35 @@ def test_full_disk_leaves_nothing(dst, opt, home, tmp_path):
     opt = [*opt,'--layout','tnhw']
     assert_refused(convert(src, dst, *opt, cwd=tmp_path, fsize=3000), 'cannot be written')
     assert not [p for p in tmp_path.rglob('*') if p.is_file()]
+
+# ---------------------------------------------------------------- long films
+
+@pytest.fixture(scope='module')
+def long_film(tmp_path_factory):
+    "Ten thousand frames, 184 MB when unpacked, in a folder"
+    folder,im = tmp_path_factory.mktemp('long'),np.zeros((64,96,3), np.uint8)
+    def frames():
+        for k in range(10_000): im[:] = 0; im[8:24,k%80:k%80+16] = 200,40,k%256; yield im
+    write_video(folder/'a.mp4', frames(), 25, crf=30)
+    return folder
+
+@pytest.mark.parametrize('argv,most', [(('wm-inspect','{}'), 200), (('wm-convert','{}','a.npy'), 200), (('wm-convert','{}','a','--to','mp4'), 200), (('wm-convert','{}','a','--frames','100'), 300)], ids=lambda o: '-'.join(o[:1]+o[2:]) if isinstance(o, tuple) else None)
+def test_memory_does_not_grow_with_a_film(argv, most, long_film, tmp_path):
+    "The libraries alone take some 100 MB; with the whole film in memory it would be 300 to 500"
+    p = subprocess.Popen([BIN/argv[0], *(o.format(long_film) for o in argv[1:])], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ|ONE_THREAD)
+    _,status,used = os.wait4(p.pid, 0)
+    p.returncode = status
+    assert status==0 and used.ru_maxrss/1024 < most, f'{used.ru_maxrss/1024:.0f} MB'
+
+def test_odd_lists_are_read_as_meant(home):
+    "Without a header, with spaces after commas; a list that leads out of its folder is not followed"
+    from world_models.listings import KineticsSet
+    for text in ('0.mp4 3\n1.mp4 4\n', 'label, path\n3, "0.mp4"\n4, 1.mp4\n', '0.mp4,3\n1.mp4,4\n'):
+        (home/'list.csv').write_text(text)
+        assert KineticsSet(home/'list.csv', home/'films', n_frames=4).labels==['3','4']
+    (home/'list.csv').write_text('../films/0.mp4 3\n')
+    with pytest.raises(InputError, match='lies outside'): KineticsSet(home/'list.csv', home/'notes', n_frames=4)
+    for o in home.glob('list.csv*'): o.unlink()
 
 # ---------------------------------------------------------------- wrong input
 

@@ -11,12 +11,12 @@ __all__ = ['Cuts', 'write_clips', 'card_path', 'write_card', 'read_truth', 'file
            'card_beside', 'convert', 'wm_convert']
 
 # %% ../nbs/03d_conversion.ipynb #con-imports
-import json, zlib
+import json, math, zlib
 from pathlib import Path
 from zipfile import BadZipFile
 import cv2
 import numpy as np
-from .core import InputError, check_numbers, command, printable, track
+from .core import InputError, check_numbers, command, need_memory, printable, track
 from .storage import atomic_folder, atomic_path, digest, locked, refuse_overwrite, sweep
 from .datasets import EpisodeSet, VideoSet, import_videos, pack_truth, write_shards, write_video
 from .episodes import TRUTH, Episodes
@@ -61,17 +61,36 @@ class Cuts(Clips):
         "Read frames of one piece"
         return self.source.frames(int(self.at[i,0]), *self._span(i, start, stop))
 
+    def pick(self,
+        i:int, # piece
+        ks, # numbers of frames, ascending
+    ): # these frames, `(h,w,c)`, one after the other
+        "Read any frames of one piece, and hold few at a time"
+        return _each(self.source, int(self.at[i,0]), np.asarray(ks)+self.at[i,1])
+
+def _each(source, i, ks=None):
+    "The frames of a clip one after the other, held one at a time if the source can do that"
+    ks = np.arange(source.lengths[i]) if ks is None else ks
+    return source.pick(i, ks) if hasattr(source, 'pick') else iter(source.frames(i)[ks])
+
 # %% ../nbs/03d_conversion.ipynb #con-shards
+def _shard_size(frame_shape, n_frames):
+    "Clips that go into a shard; refuses a clip that is too large for the memory"
+    h,w,c = map(int, frame_shape)
+    need_memory(3*int(n_frames)*h*w*c, f'a clip of {n_frames:,} frames of {h}×{w} pixels')
+    return max(1, min(100, 2**26//(int(n_frames)*h*w*c)))
+
 def write_clips(
     folder, # where the shards shall lie
     source, # any source of frames in bytes
     n_frames:int|None=None, # cut clips into pieces of so many frames; `None` keeps them whole
-    shard_size:int=100, # clips in a shard
+    shard_size:int|None=None, # clips in a shard; `None` takes as many as make 64 MB, but 100 at most
     progress:bool=False, # show a bar?
 ) -> EpisodeSet: # the set; its `videos` are the names of the clips of the source, its `groups` say which one
     "Copy a source into shards, with the truth of whole clips if it knows it; run again, it goes on where it stopped"
     cuts,bytes_ = Cuts(source, n_frames),np.dtype(np.uint8)
     if getattr(source, 'dtype', bytes_)!=bytes_: raise InputError(f'frames of {source.dtype}', 'bytes, uint8', 'store latents with save_latents')
+    if shard_size is None: shard_size = _shard_size(cuts.frame_shape, cuts.lengths[0])
     ep = getattr(source, 'episodes', lambda: None)() if n_frames is None else None
     made = dict(world='clips', seed=0) if ep is None else dict(world=ep.world, seed=ep.seed)
     settings = dict(**made, fps=cuts.fps, n=len(cuts), n_frames=int(cuts.lengths[0]), size=cuts.frame_shape[:2],
@@ -168,7 +187,7 @@ def write_folder(
     ep,put = getattr(source, 'episodes', lambda: None)(),dict(mp4=_film, images=_pictures)[kind]
     files,rates = file_names(source, '.mp4' if kind=='mp4' else ''),rates_of(source)
     with atomic_folder(folder) as tmp:
-        for i in track(range(len(files)), desc=f'write {kind}', progress=progress): put(tmp/files[i], source.frames(i), float(rates[i]), crf)
+        for i in track(range(len(files)), desc=f'write {kind}', progress=progress): put(tmp/files[i], _each(source, i), float(rates[i]), crf)
         write_card(tmp/'clips.npz', source, ep, made=made, files=np.array(files), written=digest(_files(tmp)))
 
 def _files(path):
@@ -189,7 +208,7 @@ def write_array(
         with open(tmp, 'wb') as f:
             shape = len(cuts),int(cuts.lengths[0]),*cuts.frame_shape
             np.lib.format.write_array_header_1_0(f, dict(descr='|u1', fortran_order=False, shape=shape))
-            for i in track(range(len(cuts)), desc='write npy', progress=progress): f.write(cuts.frames(i).tobytes())
+            for i in track(range(len(cuts)), desc='write npy', progress=progress): f.writelines(x.tobytes() for x in _each(cuts, i))
         write_card(card_path(path), cuts, ep, made=made, written=digest([tmp]))
 
 # %% ../nbs/03d_conversion.ipynb #con-home
@@ -259,7 +278,7 @@ def convert(
     carded = not isinstance(source, EpisodeSet) and card_beside(src, source, kind=='mp4' or options.get('fps') is not None)
     if to=='episodes' and isinstance(source, VideoSet) and src.is_dir() and not carded:
         n = n_frames or int(Cuts(source).lengths[0])
-        out = import_videos(src, dst, source.frame_shape[:2], source.frame_shape[2], n, max_clips=10**9, fps=options.get('fps'), progress=progress)
+        out = import_videos(src, dst, source.frame_shape[:2], source.frame_shape[2], n, max_clips=10**9, fps=options.get('fps'), shard_size=_shard_size(source.frame_shape, n), progress=progress)
         tell_skipped(src, len(out.videos)+len(out.skipped), out.skipped)
         return out
     if to=='episodes': return write_clips(dst, source, n_frames, progress=progress)

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 from fastcore.meta import delegates
-from .core import InputError, check_numbers, random_stream
+from .core import InputError, check_numbers, random_stream, stream_seed
 from .storage import digest
 from .rendering import RENDERER, check_size, render
-from .shards import check_settings, make_shard, make_shards, note, open_shard, plain, read_rows, save_shard, shard_path
+from .shards import check_neighbour, check_settings, make_shard, make_shards, note, open_shard, plain, read_rows, save_shard, shard_path, verify_shard
 from .episodes import TRUTH, whole
 from .simulation import WORLDS, Episodes, simulate
 from .videos import VideoInfo, VideoSet, common_size, find_videos, read_clip, video_info, write_video
@@ -39,7 +39,7 @@ class EpisodeSet:
         notes = [{k:note(f,k) for k in ('settings','videos','skipped')} | dict(shape=f['frames' if 'frames' in f else 'state'].shape)
             for f in map(self._shard, range(len(self.files)))]
         self.settings,self.videos = notes[0]['settings'],list(notes[0]['videos'])
-        for f in self.files[1:]: check_settings(f, self.settings)
+        for k,f in enumerate(self.files[1:], 1): check_settings(f, self.settings); check_neighbour(self._shard(k), self._shard(0))
         self.skipped = {k:v for o in notes for k,v in o['skipped'].items()}
         self.world,self.seed,self.fps = (self.settings[k] for k in ('world','seed','fps'))
         self.n_frames,self.frame_shape = notes[0]['shape'][1],notes[0]['shape'][2:]
@@ -126,7 +126,7 @@ def plan_episodes(
     law = WORLDS[world].version if world in WORLDS else None
     return plain(dict(world=world, law=law, renderer=RENDERER, n=n, n_frames=n_frames, fps=fps, size=size, channels=channels, seed=seed, shard_size=shard_size) | overrides)
 
-_DRAWING = 'law','renderer','size','channels','shard_size' # of a plan, what `simulate` does not need
+_DRAWING = 'law','renderer','purpose','size','channels','shard_size' # of a plan, what `simulate` does not need
 
 def pack_truth(
     ep, # `Episodes`
@@ -148,7 +148,8 @@ def simulate_shard(
 ): # `Episodes`
     "Simulate the clips of shard `k`, from the plan and `k` alone"
     kw = {o:v for o,v in plan.items() if o not in _DRAWING}
-    return simulate(**kw|dict(n=hi-lo, seed=(plan['seed'],k)))
+    seed = stream_seed(plan['purpose'], plan['seed'], k) if 'purpose' in plan else (plan['seed'],k)
+    return simulate(**kw|dict(n=hi-lo, seed=seed))
 
 def _make_episodes(plan, k, lo, hi):
     ep = simulate_shard(plan, k, lo, hi)
@@ -163,7 +164,7 @@ def write_shard(
     "Make shard `k` unless it is there: what a scheduler maps over numbers, in any order, on any machine"
     path = shard_path(folder, k)
     if not path.exists(): return make_shard(folder, plan, plan['n'], partial(_make_episodes,plan), k)
-    check_settings(path, plan)
+    check_settings(path, plan); verify_shard(path)
     return str(path)
 
 @delegates(plan_episodes)
@@ -199,7 +200,7 @@ def episodes(self:EpisodeSet,
     "Read the true states behind the pixels"
     f = self._shard(0)
     if 'state' not in f: return None
-    about,params = {k:note(f,k) for k in ('names','units','measures')},list(f['params'])
+    about,params = {k:note(f,k) for k in ('names','units','measures')},list(f.get('params', ()))
     truth = {k:self._all(k) for k in TRUTH if k in self._shard(0)}
     truth = dict.fromkeys(TRUTH) | truth | dict(params={k:self._all(f'params/{k}') for k in params})
     ep = Episodes(world=self.world, seed=self.seed, fps=self.fps, **about, **truth)

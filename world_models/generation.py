@@ -21,7 +21,7 @@ from .storage import claim, digest, locked, sweep
 from .datasets import EpisodeSet, pack_truth, plan_episodes, simulate_shard, write_episodes
 from .episodes import Episodes, nearest
 from .rendering import render
-from .shards import check_settings, finish, note, open_shard, save_shard, verify_shard
+from .shards import check_settings, finish, note, open_shard, read_rows, save_shard, verify_shard
 from .simulation import WORLDS
 from .videos import write_video
 
@@ -47,6 +47,7 @@ def plan_world(
     check_numbers(least=1, whole=True, n_frames=n_frames, size=size, channels=channels)
     shard = 16 if video else min(500, max(1, 2**26//max(1, n_frames*size*size*channels)))
     check_numbers(least=1, most=100_000*shard, whole=True, n=n) # names of shards have five digits
+    if video: kwargs |= dict(purpose='films') # whose clips are none of those of episodes
     return plan_episodes(world, n=n, n_frames=n_frames, fps=fps, size=size, channels=channels, shard_size=shard, **kwargs)
 
 # %% ../nbs/03a_generation.ipynb #gen-rehearse
@@ -73,7 +74,7 @@ def missing_films(
 ) -> list: # films that are not there
     "Check that the films beside their truth are those that were made"
     verify_shard(truth)
-    with open_shard(truth) as f: plan,k,made = note(f,'settings'),int(f.attrs['shard']),[bytes(o).hex() for o in f['digest'][:]]
+    with open_shard(truth) as f: plan,k,made = note(f,'settings'),int(f.attrs['shard']),[bytes(o).hex() for o in read_rows(f,'digest')]
     paths = [film_path(Path(truth).parent, plan, i) for i in _clips(plan,k)]
     for p,was in zip(paths, made):
         if p.exists() and digest([p])!=was: raise InputError(f'{p}, which is not the video that was made', 'the videos of this set', 'delete it, and run the command again')
@@ -178,7 +179,8 @@ def summary(
     return '\n'.join([head, *lines, *[total][:len(rows)-1]])
 
 # %% ../nbs/03a_generation.ipynb #gen-params
-_OWN = 'world n out size channels frames fps seed workers video ood combo shard_size progress'.split() # what the command or nobody may say
+_OWN = 'world n out size channels frames fps seed workers video ood combo'.split() # what the command says
+_SET = 'shard_size progress law renderer purpose'.split() # what nobody may say
 
 def read_params(
     text:str, # such as 'gravity=1.2 radius=.07:.08 n_balls=3'
@@ -189,7 +191,7 @@ def read_params(
     for o in text.replace(',',' ').split():
         k,_,v = o.partition('=')
         own = k.removeprefix('n_')
-        if own in _OWN: raise InputError(f'{o!r} in --params', 'a parameter of the world', 'leave it out' if '_' in own or own=='progress' else f'say --{own}')
+        if own in _OWN+_SET: raise InputError(f'{o!r} in --params', 'a parameter of the world', f'say --{own}' if own in _OWN else 'leave it out')
         try: values = [number(s) for s in v.split(':')]
         except ValueError: values = [v]*bool(v)
         if not k or len(values) not in (1,2): raise InputError(f'{o!r} in --params', 'name=number or name=low:high', 'for instance --params "gravity=1.2 radius=.07:.08"')

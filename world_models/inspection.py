@@ -22,7 +22,7 @@ from PIL.PngImagePlugin import PngInfo
 from .core import InputError, command, frame_sheet, printable
 from .storage import atomic_path, read_json, write_json
 from .datasets import EpisodeSet, Split, VideoSet, find_videos, split_clips, video_info
-from .shards import open_shard
+from .shards import open_shard, verify_shard
 from .sources import kind_of, open_source
 from .videos import VIDEO_SUFFIXES
 
@@ -76,14 +76,10 @@ def open_good(
     good,bad = [],[]
     for f in map(str, files):
         try:
-            one = EpisodeSet([f])
-            first = EpisodeSet(good[:1]) if good else one
-            if one.settings!=first.settings: bad.append(f'{f} was made with other settings than {Path(good[0]).name}')
-            elif (k := one._shard(0).attrs.get('shard')) is not None and (m := _SHARD.fullmatch(Path(f).name)) and int(m[2])!=k:
-                bad.append(f'{f} is shard {k} under another number: its clips would count twice')
-            else:
-                for i in range(len(one)*(deep and _packed(f)>0)): one.frames(i)
-                good.append(f)
+            EpisodeSet([f])
+            if good: EpisodeSet([good[0],f]) # refuses those that are not of one set
+            if deep: verify_shard(f)
+            good.append(f)
         except InputError as e: bad.append(str(e))
         except (KeyError, OSError, ValueError) as e: bad.append(f'{f} lacks a part, or has a broken one ({e})')
     return (EpisodeSet(good) if good else None), bad
@@ -125,11 +121,12 @@ def describe_truth(
     "Describe states, parameters and events"
     if ep is None: return []
     wide = max(map(len, [*ep.names,*ep.params]))
-    rows = [(f'{k:<{wide}} {_span(ep.col(k))} {u}') for k,u in zip(ep.names,ep.units)]
-    rows = [('state' if i==0 else '', o) for i,o in enumerate(rows)]
-    rows += [('params' if i==0 else '', f'{k:<{wide}} {_span(v)}') for i,(k,v) in enumerate(ep.params.items())]
+    def line(k, v, unit): return f'{k:<{wide}} {_span(v)} {unit}'.rstrip()
+    rows = [('state' if i==0 else '', line(k, ep.col(k), u)) for i,(k,u) in enumerate(zip(ep.names,ep.units))]
+    rows += [('params' if i==0 else '', line(k, v, ep.measures.get(k,''))) for i,(k,v) in enumerate(ep.params.items())]
+    rows += [(k, f"{_span(getattr(ep,k))} {ep.measures.get(k,'')}") for k in ('energy','momentum') if getattr(ep,k) is not None]
     kinds = ', '.join(f'{n} {k.decode()}' for k,n in zip(*np.unique(ep.events['kind'], return_counts=True)))
-    acts = [] if ep.actions is None else [('actions', f'{ep.actions.shape[-1]} numbers, {_span(ep.actions)}')]
+    acts = [] if ep.actions is None else [('actions', f'{ep.actions.shape[-1]} numbers, {_span(ep.actions)} {ep.measures.get("actions","")}'.rstrip())]
     return rows+[('events', kinds or 'none')]+acts
 
 # %% ../nbs/03e_inspection.ipynb #ins-films
@@ -193,9 +190,10 @@ def contact_sheet(
     films = []
     for source in [r.source for r in reports if r.source is not None]:
         n = max(1, rows//len(reports))
-        for i in np.unique(np.linspace(0, len(source.lengths)-1, n).round().astype(int)):
+        for i in np.unique(np.linspace(0, len(source.lengths)-1, n).round().astype(int).tolist()):
             t = int(source.lengths[i])
-            try: x = np.concatenate([source.frames(int(i), k, k+1) for k in np.linspace(0, t-1, min(columns,t)).round().astype(int).tolist()])
+            ks = np.linspace(0, t-1, min(columns,t)).round().astype(int)
+            try: x = np.stack(list(source.pick(i, ks)) if hasattr(source, 'pick') else source.frames(i)[ks])
             except InputError: continue
             k = side/max(x.shape[1:3])
             w,h = (max(1, round(o*k)) for o in x.shape[2:0:-1])

@@ -1,6 +1,6 @@
 """Make many files in any order, in many processes, and lose none to a kill or a full disk
 
-Use `make_shards` to make a numbered set of files from settings, in one process, in many, or through the scheduler of a cluster. `save_shard` writes one, `open_shard` reads one or says what lies there instead, `check_settings` keeps two sets apart, and `verify_shard` reads all of one. `spread` and `finish` are the engine, for jobs that leave other files than shards.
+Use `make_shards` to make a numbered set of files from settings, in one process, in many, or through the scheduler of a cluster. `save_shard` writes one, `open_shard` reads one or says what lies there instead, `check_settings` and `check_neighbour` keep two sets apart, and `verify_shard` reads all of one. `spread` and `finish` are the engine, for jobs that leave other files than shards.
 
 Docs: https://world-models.github.io/world_models/shards.html.md"""
 
@@ -8,10 +8,10 @@ Docs: https://world-models.github.io/world_models/shards.html.md"""
 
 # %% auto #0
 __all__ = ['SCHEMA', 'SCHEMA_VERSION', 'AGAIN', 'save_shard', 'note', 'open_shard', 'read_rows', 'verify_shard', 'check_settings',
-           'spread', 'finish', 'plain', 'shard_path', 'make_shard', 'make_shards']
+           'check_neighbour', 'spread', 'finish', 'plain', 'shard_path', 'make_shard', 'make_shards']
 
 # %% ../nbs/02b_shards.ipynb #sh-imports
-import hashlib, json, os, signal
+import hashlib, json, os, re, signal
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ def _datasets(f, at=''):
     found = {}
     for k in f:
         link = f.get(k, getlink=True)
-        if type(link) is not h5py.HardLink or at.count('/')>1: raise InputError(f'{f.file.filename} with a link or a depth at {at}{k}', 'arrays that lie in the file itself', 'take a shard from elsewhere for what it is, and delete it')
+        if type(link) is not h5py.HardLink or at and isinstance(f[k], h5py.Group): raise InputError(f'{f.file.filename} with a link or a depth at {at}{k}', 'arrays that lie in the file itself', 'take a shard from elsewhere for what it is, and delete it')
         o = f[k]
         found |= _datasets(o, f'{at}{k}/') if isinstance(o, h5py.Group) else {f'{at}{k}':o}
     return found
@@ -45,6 +45,8 @@ def _checksum(f):
     arrays = {k:[str(o.dtype),o.shape] for k,o in _datasets(f).items()}
     return hashlib.blake2b(json.dumps([about,arrays], sort_keys=True).encode(), digest_size=16).hexdigest()
 
+def _digest(x): return hashlib.blake2b(np.ascontiguousarray(x).tobytes(), digest_size=16).hexdigest()
+
 def save_shard(
     path, # file to write
     arrays:dict, # name -> array with a row a clip; `frames` is packed
@@ -54,6 +56,7 @@ def save_shard(
     "Write one shard: packed in memory, then put on disk in one piece"
     attrs |= dict(schema=SCHEMA, schema_version=SCHEMA_VERSION, settings=settings) | {k:settings[k] for k in ('world','seed','fps')}
     attrs['versions'] = {o.__name__:o.__version__ for o in (np,h5py)}
+    attrs['digests'] = {k:_digest(v) for k,v in arrays.items() if k!='frames'}
     buf = BytesIO()
     with h5py.File(buf, 'w', libver='v110') as f:
         for k,v in attrs.items():
@@ -86,6 +89,11 @@ def _check_content(f):
     "Say what is wrong with a file that claims to be a shard"
     if f.attrs.get('checksum')!=_checksum(f).encode(): return 'damaged: its checksum is not that of its contents'
     settings,arrays = note(f, 'settings'),_datasets(f)
+    odd = [k for k in f if isinstance(f[k], h5py.Group)!=(k=='params')]
+    if odd: return f'not in order: {odd[0]} is of another kind'
+    kinds = dict.fromkeys(('settings','skipped','digests','measures'), dict)|dict.fromkeys(('videos','names','units'), list)
+    odd = [k for k,t in kinds.items() if k in f.attrs and not isinstance(note(f,k), t)]
+    if odd: return f'not in order: {odd[0]} is of another kind'
     first = arrays.get('frames', arrays.get('state'))
     if first is None or first.ndim<2: return 'without frames and without states'
     if not {'group','start'}<={*arrays}: return 'without the groups of its clips'
@@ -119,6 +127,9 @@ def open_shard(
         if kind!=SCHEMA.encode(): raise InputError(f'{path} is an HDF5 file of something else', 'a shard of episodes', 'choose another folder')
         if not np.array_equal(v, SCHEMA_VERSION): raise InputError(f'{path} has layout {v}', f'layout {SCHEMA_VERSION}', AGAIN)
         if why := _check_content(f): raise InputError(f'{path} is {why}', 'a whole shard of episodes', AGAIN)
+        k,kind = f.attrs.get('shard'),re.match('(shard|truth)-', Path(path).name)
+        if None not in (k,kind) and Path(path).name!=(name := f'{kind[0]}{k:05d}.h5'):
+            raise InputError(f'{path} is shard {k} under another name: its clips would count twice', name, 'delete it if it is a copy, else rename it')
     except InputError: f.close(); raise
     except Exception as e: # whatever HDF5 and h5py say of a file that is damaged at its root
         f.close()
@@ -132,9 +143,12 @@ def read_rows(
     at=(), # which part of it, as one would index it
 ) -> np.ndarray: # that part
     "Read from an array of a shard, and so compare the checksums of what is read"
-    try: return f[key][at]
+    try: x = f[key][at if key=='frames' else ()]
     except (OSError, RuntimeError):
         raise InputError(f'{f.filename} is damaged: {key} does not unpack', 'a whole shard of episodes', AGAIN) from None
+    if key=='frames': return x
+    if note(f, 'digests').get(key) not in (None, _digest(x)): raise InputError(f'{f.filename} is damaged: {key} is not what was written', 'a whole shard of episodes', AGAIN)
+    return x[at]
 
 def verify_shard(
     path, # a shard
@@ -142,7 +156,7 @@ def verify_shard(
     "Read all of a shard, and so compare every checksum"
     with open_shard(path) as f:
         for k,o in _datasets(f).items():
-            for c in o.iter_chunks() if o.chunks else (): read_rows(f, k, c)
+            for c in o.iter_chunks() if k=='frames' and o.chunks else [()]: read_rows(f, k, c)
 
 def check_settings(
     path, # a shard
@@ -153,6 +167,15 @@ def check_settings(
     diff = [k for k in {**settings,**old} if old.get(k)!=settings.get(k)]
     was,now = (', '.join(f'{k}={o.get(k)!r}' for k in diff) for o in (old,settings))
     if diff: raise InputError(f'{path} was made with {was}', now, 'choose another folder, or delete this one')
+
+def check_neighbour(
+    f, # an open shard
+    like, # another open shard of the set
+) -> None:
+    "Refuse a shard whose arrays are of other kinds, or whose rows are of other sizes"
+    mine,want = ({k:f'{o.dtype} {o.shape[1:]}' for k,o in _datasets(h).items()} for h in (f,like))
+    for k in sorted({*mine,*want}):
+        if mine.get(k)!=want.get(k): raise InputError(f'{f.filename} with {k} of {mine.get(k,"no kind")}', f'{want.get(k,"none")}, as {Path(like.filename).name} has', 'choose another folder, or delete it')
 
 # %% ../nbs/02b_shards.ipynb #sh-spread
 _DEAF = {getattr(signal,o) for o in ('SIGINT','SIGHUP') if hasattr(signal,o)}

@@ -15,7 +15,7 @@ import os
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 import av, cv2
 import numpy as np
@@ -25,21 +25,23 @@ from .storage import atomic_path
 # %% ../nbs/02a_videos.ipynb #vid-video-write
 def write_video(
     path, # file to write, `.mp4`
-    x, # frames `(t,h,w,c)` `uint8`, or a tensor `(t,c,h,w)` in [0,1]; `c` 1 or 3
+    x, # frames `(t,h,w,c)` `uint8`, or a tensor `(t,c,h,w)` in [0,1], or an iterator of frames `(h,w,c)` `uint8`; `c` 1 or 3
     fps:float=15, # frames a second
     crf:int=18, # loss of the coder, 0 none to 51 worst
 ) -> None:
     "Write a film that a browser plays: H.264 with a keyframe at least every 12 frames"
-    x = to_images(x)
-    if x.ndim!=4 or x.shape[-1] not in (1,3) or x.size==0: raise InputError(f'frames {x.shape}', '(t,h,w,c) with 1 or 3 channels', 'give one video')
+    first,x = (next(x, np.empty(0))[None],x) if hasattr(x, '__next__') else (to_images(x),())
+    if first.ndim!=4 or first.shape[-1] not in (1,3) or first.size==0: raise InputError(f'frames {first.shape}', '(t,h,w,c) with 1 or 3 channels', 'give one video')
     check_numbers(least=1e-4, most=1e4, fps=fps)
     check_numbers(least=0, most=51, crf=crf)
-    x = np.pad(x, ((0,0),(0,x.shape[1]%2),(0,x.shape[2]%2),(0,0)), mode='edge')
-    options,kind = {'crf':str(crf), 'g':'12', 'bf':'0', 'threads':'1', 'x264-params':'mbtree=0'},{1:'gray',3:'rgb24'}[x.shape[-1]]
+    h,w,channels = first.shape[1:]
+    options,kind = {'crf':str(crf), 'g':'12', 'bf':'0', 'threads':'1', 'x264-params':'mbtree=0'},{1:'gray',3:'rgb24'}[channels]
     with atomic_path(path) as tmp, av.open(str(tmp), 'w', format='mp4') as c:
         v = c.add_stream('libx264', rate=Fraction(fps).limit_denominator(1001 if fps>=1 else 10**6), options=options)
-        v.height,v.width,v.pix_fmt = *x.shape[1:3],'yuv420p'
-        for im in x: c.mux(v.encode(av.VideoFrame.from_ndarray(im.squeeze(-1) if kind=='gray' else im, format=kind)))
+        v.height,v.width,v.pix_fmt = h+h%2,w+w%2,'yuv420p'
+        for im in chain(first, x):
+            im = np.pad(im, ((0,h%2),(0,w%2),(0,0)), mode='edge')
+            c.mux(v.encode(av.VideoFrame.from_ndarray(im.squeeze(-1) if kind=='gray' else im, format=kind)))
         c.mux(v.encode())
 
 # %% ../nbs/02a_videos.ipynb #vid-video-info
@@ -194,6 +196,19 @@ def _kind(channels):
     if channels not in (1,3): raise InputError(f'{channels=}', '1 for grey or 3 for colour', 'choose one of them')
     return {1:'gray',3:'rgb24'}[channels]
 
+def _frames(info, ks, shape):
+    "Frames of these numbers, which ascend, one after the other"
+    h,w,c = shape
+    want,k,kind = info.pts[ks],0,_kind(c)
+    for back in (0,32,None) if info.seekable else (None,):
+        for i,f in enumerate(_decode(info.path, None if back is None else info.pts[max(0,ks[k]-back)])):
+            if (f.pts or 0)<want[k] if info.seekable else i<ks[k]: continue
+            if info.seekable and f.pts!=want[k]: break
+            yield cv2.resize(_picture(f,kind,info.turn), (w,h), interpolation=cv2.INTER_AREA).reshape(h,w,c)
+            k += 1
+            if k==len(ks): return
+    raise InputError(f'{info.path}: frame {ks[k]} does not decode', 'a video without damage', _CONVERT)
+
 def read_clip(
     path, # a video
     start:int=0, # number of the first frame, in order of time
@@ -203,23 +218,17 @@ def read_clip(
     info:VideoInfo|None=None, # from `video_info`; `None` measures the file again
 ) -> np.ndarray: # `(n,h,w,c)`, `uint8`
     "Read frames by their presentation times: exact with any codec and any spacing"
-    kind,info = _kind(channels),info or video_info(path)
+    _kind(channels)
+    info = info or video_info(path)
     check_numbers(whole=True, start=start, n=n)
     if n is None: n = info.n_frames-start
     if start<0 or n<1 or start+n>info.n_frames:
         raise InputError(f'frames {start} to {start+n-1} of {path}', f'frames from 0 to {info.n_frames-1}', 'ask for a part of it')
     h,w = _hw((info.height,info.width) if size is None else size)
     need_memory(n*h*w*channels, f'{n:,} frames of {h}×{w} pixels')
-    want,out = info.pts[start:start+n],np.empty((n,h,w,channels), np.uint8)
-    for at in [want[0], info.pts[max(0,start-32)], None] if info.seekable else [None]:
-        k = 0
-        for i,f in enumerate(_decode(path, at)):
-            if (f.pts or 0)<want[k] if info.seekable else i<start: continue
-            if info.seekable and f.pts!=want[k]: break
-            out[k] = cv2.resize(_picture(f,kind,info.turn), (w,h), interpolation=cv2.INTER_AREA).reshape(h,w,channels)
-            k += 1
-            if k==n: return out
-    raise InputError(f'{path}: frame {start+k} does not decode', 'a video without damage', _CONVERT)
+    out = np.empty((n,h,w,channels), np.uint8)
+    for o,x in zip(out, _frames(info, np.arange(start, start+n), (h,w,channels))): o[:] = x
+    return out
 
 # %% ../nbs/02a_videos.ipynb #vid-find
 VIDEO_SUFFIXES = tuple('.mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ogv .gif .wmv .flv .ts'.split())
@@ -295,6 +304,20 @@ class VideoSet:
         "Read frames of one video"
         info,(h,w,c) = self.infos[i],self.frame_shape
         if self.resample is None: return read_clip(info.path, start, None if stop is None else stop-start, (h,w), c, info)
-        k = self._shown(info)[start:stop]
-        if len(k)==0: raise InputError(f'frames {start} to {stop} of {info.path}', f'frames from 0 to {self.lengths[i]-1}', 'ask for a part of it')
-        return read_clip(info.path, int(k[0]), int(k[-1]-k[0])+1, (h,w), c, info)[k-k[0]]
+        ks = np.arange(self.lengths[i])[start:stop]
+        if len(ks)==0: raise InputError(f'frames {start} to {stop} of {info.path}', f'frames from 0 to {self.lengths[i]-1}', 'ask for a part of it')
+        need_memory(2*len(ks)*h*w*c, f'{len(ks):,} frames of {h}×{w} pixels')
+        return np.stack(list(self.pick(i, ks)))
+
+    def pick(self,
+        i:int, # video
+        ks, # numbers of frames, ascending
+    ): # these frames, `(h,w,c)` `uint8`, one after the other
+        "Read any frames of one video, and hold one at a time"
+        info,ks = self.infos[i],np.asarray(ks)
+        if ks.ndim!=1 or len(ks)==0 or ks.dtype.kind not in 'iu' or ks[0]<0 or ks[-1]>=self.lengths[i] or (np.diff(ks)<0).any():
+            raise InputError(f'frames {ks} of {info.path}', f'numbers from 0 to {self.lengths[i]-1}, ascending', 'change them')
+        ks,times = np.unique(ks if self.resample is None else self._shown(info)[ks], return_counts=True)
+        jumps = np.flatnonzero(np.diff(ks)>64)+1 if info.seekable else []
+        found = chain.from_iterable(_frames(info, o, self.frame_shape) for o in np.split(ks, jumps))
+        for x,n in zip(found, times): yield from [x]*int(n)
