@@ -50,11 +50,7 @@ def test_help_teaches_every_option():
     for option,word in dict(to='episodes', frames='pieces', layout='Moving MNIST', size='resize', channels='grey', fps='second').items():
         assert re.search(rf'--{option}\b[^-]*{word}', r.stdout), option
 
-def test_help_is_quick_and_without_torch():
-    p = subprocess.Popen([WM,'--help'], stdout=subprocess.DEVNULL)
-    _,status,used = os.wait4(p.pid, 0)
-    p.returncode = status
-    assert status==0 and used.ru_utime+used.ru_stime < 1
+def test_conversion_does_not_load_torch():
     for m in ('sources','listings','conversion'):
         code = f'import sys, world_models.{m}; sys.exit(", ".join({{"torch","fastai"}} & set(sys.modules)))'
         assert subprocess.run([sys.executable,'-c',code], capture_output=True, text=True).stderr.strip()=='', m

@@ -35,7 +35,7 @@ Modules:
 - `world_models.sequence_dynamics`: Foretell a vector with a recurrent, a convolutional or an attending memory
 - `world_models.shapes`: Draw soft discs, rods, polygons and pictures on many frames together
 - `world_models.shards`: Make many files in any order, in many processes, and lose none to a kill or a full disk
-- `world_models.simulation`: Make clips of any world, inside and outside its ranges, and make them again from their seed
+- `world_models.simulation`: Make clips of any world, inside and outside its ranges, the same again from one seed
 - `world_models.sources`: Read clips of other formats where they lie
 - `world_models.sprites`: Move digits and shapes that pass through each other and know their walls
 - `world_models.streaming`: Append clips to a store that many machines read while it grows

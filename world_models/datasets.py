@@ -36,21 +36,26 @@ class EpisodeSet:
     "Clips on disk, read one at a time"
     def __init__(self, files:list): # shards of one set, in order
         self.files,self._opened,self._pid = [str(f) for f in files],{},os.getpid()
-        notes = [{k:note(f,k) for k in ('settings','videos','skipped')} | dict(shape=f['frames' if 'frames' in f else 'state'].shape)
-            for f in map(self._shard, range(len(self.files)))]
+        notes = []
+        for k,file in enumerate(self.files): # each is opened once, however many there are
+            f = self._shard(k)
+            if k: check_settings(file, notes[0]['settings']); check_neighbour(f, self._shard(0))
+            notes.append({o:note(f,o) for o in ('settings','videos','skipped')} | {o:read_rows(f,o) for o in ('group','start')}
+                | dict(shape=f['frames' if 'frames' in f else 'state'].shape))
         self.settings,self.videos = notes[0]['settings'],list(notes[0]['videos'])
-        for k,f in enumerate(self.files[1:], 1): check_settings(f, self.settings); check_neighbour(self._shard(k), self._shard(0))
         self.skipped = {k:v for o in notes for k,v in o['skipped'].items()}
         self.world,self.seed,self.fps = (self.settings[k] for k in ('world','seed','fps'))
         self.n_frames,self.frame_shape = notes[0]['shape'][1],notes[0]['shape'][2:]
-        self.groups,self.starts = self._all('group'),self._all('start')
+        self.groups,self.starts = (np.concatenate([o[k] for o in notes]) for k in ('group','start'))
         self._ends = np.cumsum([o['shape'][0] for o in notes])
         self.lengths = np.full(self._ends[-1], self.n_frames)
         if len(self)==0: raise InputError(f'no clip in {self.files[0]}', 'at least one', 'give other videos')
 
     def __len__(self): return len(self.lengths)
     def __getstate__(self): return {**self.__dict__, '_opened':{}}
-    def _all(self, key): return np.concatenate([read_rows(self._shard(k), key) for k in range(len(self.files))])
+    def _all(self, keys):
+        parts = [[read_rows(self._shard(k), o) for o in keys] for k in range(len(self.files))]
+        return dict(zip(keys, map(np.concatenate, zip(*parts))))
 
     def _shard(self, k):
         "Shard `k`, opened in this process; the one that nobody read for longest makes room"
@@ -201,8 +206,8 @@ def episodes(self:EpisodeSet,
     f = self._shard(0)
     if 'state' not in f: return None
     about,params = {k:note(f,k) for k in ('names','units','measures')},list(f.get('params', ()))
-    truth = {k:self._all(k) for k in TRUTH if k in self._shard(0)}
-    truth = dict.fromkeys(TRUTH) | truth | dict(params={k:self._all(f'params/{k}') for k in params})
+    rows = self._all([k for k in TRUTH if k in f]+[f'params/{k}' for k in params])
+    truth = dict.fromkeys(TRUTH) | {k:v for k,v in rows.items() if k in TRUTH} | dict(params={k:rows[f'params/{k}'] for k in params})
     ep = Episodes(world=self.world, seed=self.seed, fps=self.fps, **about, **truth)
     return ep if idx is None else ep[idx]
 

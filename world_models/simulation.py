@@ -1,4 +1,4 @@
-"""Make clips of any world, inside and outside its ranges, and make them again from their seed
+"""Make clips of any world, inside and outside its ranges, the same again from one seed
 
 `simulate` makes clips of a world named in `WORLDS` and returns `Episodes`: states, energy, momentum, events and parameters, but no pixels. Add a `World` to `WORLDS` to make another kind of clip.
 
