@@ -30,7 +30,8 @@ def doors(tmp):
     from world_models.decoders import ConvDecoder
     from world_models.intervals import bootstrap
     from world_models.labels import centre_labels, visibility
-    from world_models.listings import KineticsSet
+    from world_models.generation import plan_world, write_films
+    from world_models.listings import KineticsSet, read_table
     from world_models.loading import make_batches
     from world_models.presets import preset
     from world_models.rendering import render
@@ -43,6 +44,7 @@ def doors(tmp):
     clips = write_episodes(tmp/'clips', 'pendulum', n=6, n_frames=8, size=32)
     write_video(tmp/'a.mp4', np.zeros((8,32,32,3), np.uint8)); info = video_info(tmp/'a.mp4')
     np.save(tmp/'a.npy', np.zeros((2,4,16,16,1), np.uint8))
+    (tmp/'list.csv').write_text('path,label\na.mp4,dog\n')
     enc = ConvEncoder((1,32,32), width=4).eval(); dec = ConvDecoder(enc.spec.shape, (1,32,32), width=4).eval(); z = enc(x).detach()
     return {
         'psnr': (psnr, dict(pred=x, truth=x), dict(pred=[o for o in odd_frames(x) if not isinstance(o, (str,type(None)))])),
@@ -54,6 +56,11 @@ def doors(tmp):
         'write_video': (partial(write_video, tmp/'b.mp4'), dict(x=np.zeros((4,16,16,3), np.uint8), fps=15, crf=18), dict(x=[np.zeros((4,16,16), np.uint8), np.zeros((0,16,16,3), np.uint8), np.zeros((4,16,16,3))], fps=RATE, crf=[-1,52,'x'])),
         'read_clip': (read_clip, dict(path=tmp/'a.mp4', start=0, n=2, channels=3, info=info), dict(start=[-1,8,99], n=[0,-1,99], channels=[0,2,'3'], size=[0,-3,(8,-3),10**7], path=[])),
         'VideoSet': (VideoSet, dict(infos=[info], size=16, channels=1, fps=15), dict(fps=RATE)),
+        'pick': (lambda **kw: list(VideoSet([info], 16).pick(0, **kw)), dict(ks=[0,3]), dict(ks=[[], [3,0], [-1], [8], [.5], [[0]], 'x', None])),
+        'KineticsSet': (KineticsSet, dict(table=tmp/'list.csv', root=tmp, n_frames=2, stride=2, size=16), dict(table=[tmp/'none', tmp, tmp/'a.npy'], root=[tmp/'none'], n_frames=COUNT+[99], stride=COUNT+[99], size=COUNT, channels=[0,2,'1'])),
+        'read_table': (lambda **kw: read_table(kw['path'], kw['column']), dict(path=tmp/'list.csv', column='path'), dict(path=[tmp/'none', tmp, tmp/'a.npy'], column=['cow'])),
+        'plan_world': (plan_world, dict(world='pendulum', n=2, n_frames=4, size=16), dict(world=NAME, n=COUNT+HUGE, n_frames=COUNT, size=COUNT, channels=COUNT, seed=[-1,1.5,'x'])),
+        'write_films': (lambda **kw: write_films(Path(tempfile.mkdtemp(dir=tmp))/'f', **kw), dict(world='pendulum', n=1, n_frames=2, size=16), dict(world=NAME, n=COUNT+HUGE, n_frames=COUNT+HUGE, size=COUNT+[10**9], fps=RATE, channels=[0,2], workers=COUNT)),
         'open_source': (open_source, dict(path=tmp/'a.mp4', size=16, channels=1, fps=15), dict(path=[tmp/'none'], size=COUNT, channels=[0,2,'1'], fps=RATE)),
         'ArraySet': (ArraySet, dict(path=tmp/'a.npy', layout='nthwc', fps=15), dict(path=[tmp/'none.npy'], layout=['nth','xyzwc',''], fps=RATE)),
         'convert': (lambda **kw: convert(dst=Path(tempfile.mkdtemp(dir=tmp))/'out', **kw), dict(src=tmp/'a.npy', to='images', n_frames=2), dict(src=[tmp/'none'], to=NAME, n_frames=[0,-1,99,1.5,'x'])),

@@ -104,10 +104,10 @@ def main():
     o = p.parse_args(); names = o.only.split(','); count = collections.Counter()
     with tempfile.TemporaryDirectory() as tmp:
         bench = Bench(tmp, names)
-        for i in range(o.n):
-            why,story = bench.case(names[i%len(names)], o.seed*10**6+i)
-            count[why or 'well'] += 1
-            if why: print(f'{why}: {story}', flush=True)
+        with ThreadPoolExecutor(2) as pool:
+            for why,story in pool.map(lambda i: bench.case(names[i%len(names)], o.seed*10**6+i), range(o.n)):
+                count[why or 'well'] += 1
+                if why: print(f'{why}: {story}', flush=True)
     print(f'{o.n} cases:', ', '.join(f'{v} {k}' for k,v in count.most_common()))
     sys.exit(set(count)!={'well'})
 

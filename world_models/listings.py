@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import av
 import numpy as np
-from .core import InputError, LatentSpec, track
+from .core import InputError, LatentSpec, check_numbers, track
 from .storage import atomic_path, read_json
 from .datasets import VideoInfo, VideoSet, video_info
 from .sources import Clips, check_size, load_numbers, tell_skipped
@@ -85,7 +85,7 @@ def _read_index(path):
 def _write_index(path, videos):
     "Keep what was found, in no place where something else lies"
     try:
-        if os.path.lexists(path) and (os.path.islink(path) or not Path(path).read_bytes().startswith(b'{"reader": "')): return
+        if os.path.lexists(path) and (os.path.islink(path) or not os.path.isfile(path) or not Path(path).read_bytes().startswith(b'{"reader": "')): return
         with atomic_path(path) as tmp: tmp.write_text(json.dumps(dict(reader=_READER, digest=_digest(videos), videos=videos)))
     except (InputError, OSError): pass # a list may lie where nothing can be written
 
@@ -141,7 +141,7 @@ class KineticsSet(Clips):
         outside:bool=False, # may the list lead out of `root`?
         progress:bool=False, # show a bar?
     ):
-        if min(n_frames,stride)<1: raise InputError(f'{n_frames=}, {stride=}', 'at least one of each', 'ask for more')
+        check_numbers(least=1, whole=True, n_frames=n_frames, stride=stride)
         check_size(size, channels)
         rows,need = read_table(table, ('path','youtube_id','id'), 'label', bare=('path','label')),(n_frames-1)*stride+1
         paths = [_film_of(row, Path(root), outside) for row in track(rows, desc='find videos', progress=progress)]
