@@ -48,23 +48,33 @@ def read_weights(
     return found
 
 # %% ../nbs/04_weights.ipynb #wt-own
-_hugging = [(r'embeddings\.(cls_token|mask_token|register_tokens)$', r'\1'), (r'embeddings\.position_embeddings$', 'pos_embed'),
-    (r'embeddings\.patch_embeddings\.projection\.', 'patch_embed.proj.'), (r'encoder\.layer\.(\d+)\.', r'blocks.\1.'),
+_hugging = [ # ResNet
+    (r'embedder\.embedder\.convolution\.', 'conv1.'), (r'embedder\.embedder\.normalization\.', 'bn1.'),
+    (r'encoder\.stages\.(\d+)\.layers\.(\d+)\.', lambda m: f'layer{int(m[1])+1}.{m[2]}.'),
+    (r'shortcut\.convolution\.', 'downsample.0.'), (r'shortcut\.normalization\.', 'downsample.1.'),
+    (r'layer\.(\d+)\.convolution\.', lambda m: f'conv{int(m[1])+1}.'), (r'layer\.(\d+)\.normalization\.', lambda m: f'bn{int(m[1])+1}.'),
+    # DINOv2 and DINOv3
+    (r'embeddings\.(cls_token|mask_token|register_tokens)$', r'\1'), (r'embeddings\.position_embeddings$', 'pos_embed'),
+    (r'embeddings\.patch_embeddings\.(?:projection\.)?', 'patch_embed.proj.'), (r'(?:encoder\.)?layer\.(\d+)\.', r'blocks.\1.'),
     (r'attention\.(?:attention\.)?([qkv])(?:uery|ey|alue|_proj)\.', r'attn.\1.'), (r'attention\.(?:output\.dense|o_proj)\.', 'attn.proj.'), (r'layer_scale(\d)\.lambda1$', r'ls\1.gamma'),
-    (r'mlp\.weights_in\.', 'mlp.w12.'), (r'mlp\.weights_out\.', 'mlp.w3.'), (r'(^|\.)layernorm\.', r'\1norm.')]
+    (r'mlp\.weights_in\.', 'mlp.w12.'), (r'mlp\.weights_out\.', 'mlp.w3.'), (r'mlp\.up_proj\.', 'mlp.fc1.'), (r'mlp\.down_proj\.', 'mlp.fc2.'),
+    (r'(^|\.)layernorm\.', r'\1norm.')]
 
 def published_names(
     found:dict, # tensors by name
 ) -> dict: # tensors by the names of the first publication; those of any other file as they are
-    "Turn Hugging Face's names of DINOv2 into those of its authors"
-    if not any(k.endswith('.layer_scale1.lambda1') for k in found): return found
-    out = {}
+    "Turn Hugging Face's names of DINOv2, DINOv3 and ResNet into those of their authors"
+    if not any(k.endswith(('.layer_scale1.lambda1','embedder.embedder.convolution.weight')) for k in found): return found
+    out, dino3 = {}, any(k.endswith('embeddings.patch_embeddings.weight') for k in found)
     for k,v in found.items():
+        p,inner,rest = k.rpartition('model.layer.') # newer versions of DINOv3 write a `model.` here
+        if inner and f'{p}embeddings.cls_token' in found: k = f'{p}layer.{rest}'
         for old,new in _hugging: k = re.sub(old, new, k)
-        out[k] = v
+        out[k.replace('register_tokens','storage_tokens') if dino3 else k] = v
     for k in [k for k in out if '.attn.q.' in k]:
-        parts = [out.pop(k.replace('.attn.q.', f'.attn.{o}.'), None) for o in 'qkv']
-        if all(o is not None for o in parts): out[k.replace('.attn.q.','.attn.qkv.')] = torch.cat(parts)
+        parts = {o: out.pop(k.replace('.attn.q.', f'.attn.{o}.'), None) for o in 'qkv'}
+        if all(o is not None for o in parts.values()): out[k.replace('.attn.q.','.attn.qkv.')] = torch.cat([*parts.values()])
+        else: out |= {k.replace('.attn.q.', f'.attn.{o}_'): v for o,v in parts.items() if v is not None} # the keys of DINOv3 have no bias
     return out
 
 def own_weights(
@@ -82,7 +92,8 @@ def own_weights(
     if len(best)>1: best = [p for p in best if 'teacher' in p or 'ema' in p] or best
     if len(best)>1: raise InputError(f'{what} with {len(best)} networks that fit, {", ".join(best)}', 'one', 'save the one that you want')
     p = best[0] if best else ''
-    return {k[len(p):]: v for k,v in found.items() if k.startswith(p)}
+    own = {k[len(p):]: v for k,v in found.items() if k.startswith(p)}
+    return {k: v for k,v in own.items() if k in want or not k.endswith(('.q_bias','.v_bias')) or v.any()} # a bias of zeros is none
 
 # %% ../nbs/04_weights.ipynb #pre-load
 def load_exactly(
