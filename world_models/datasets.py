@@ -77,7 +77,9 @@ def open_episodes(
     "Open what `write_episodes` or `import_videos` made"
     files = sorted(Path(path).glob('shard-*.h5')) if os.path.isdir(path) else [path]
     if not files: raise InputError(f'no shard in {path}', 'files named shard-*.h5', 'check the path, or write the episodes first')
-    return EpisodeSet(files)
+    ds = EpisodeSet(files)
+    if os.path.isdir(path): ds.folder = Path(path) # where its split may lie
+    return ds
 
 @patch
 def frames(self:EpisodeSet,

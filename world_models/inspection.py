@@ -9,7 +9,7 @@ Docs: https://world-models.github.io/world_models/inspection.html.md"""
 # %% auto #0
 __all__ = ['find_sets', 'Report', 'open_good', 'missing_shards', 'describe_episodes', 'describe_truth', 'describe_films',
            'inspect_set', 'inspect_sets', 'contact_sheet', 'wm_inspect', 'clip_names', 'make_split', 'read_split',
-           'wm_split']
+           'split_of', 'wm_split']
 
 # %% ../nbs/03e_inspection.ipynb #ins-imports
 import json, os, re
@@ -276,6 +276,17 @@ def read_split(
     out = Split({k:np.sort([number[o] for o in v]) for k,v in parts.items()})
     out.by = note.get('by')
     return out
+
+def split_of(
+    source, # clips, opened
+    split:dict|None=None, # clip numbers by part, if they are known
+    seed:int=0, # order in which videos are dealt where nobody has split them
+) -> dict: # clip numbers by part: those given, or those of `split.json` in the folder of the clips, or new ones, split by video
+    "The split that holds for a set"
+    if split is not None: return split
+    folder = getattr(source, 'folder', None)
+    if folder is not None and (folder/'split.json').is_file(): return read_split(folder, source)
+    return split_clips(getattr(source, 'groups', len(source.lengths)), seed=seed)
 
 # %% ../nbs/03e_inspection.ipynb #ins-wm-split
 @command

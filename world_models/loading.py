@@ -20,7 +20,8 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from .core import InputError, check_numbers, free_memory, pick_device, random_stream, to_unit, track
 from .storage import atomic_path
-from .datasets import EpisodeSet, VideoSet, Windows, split_clips
+from .datasets import EpisodeSet, VideoSet, Windows
+from .inspection import split_of
 from .shards import open_shard
 from .videos import open_video, whole_from
 
@@ -319,13 +320,13 @@ def make_batches(
     n_ctx:int=4, # frames seen
     n_fut:int=10, # frames foretold
     bs:int=32, # windows in a batch
-    split=None, # clip numbers by part, see `split_clips` and `read_split`; `None` splits by video
+    split=None, # clip numbers by part; `None` takes `split.json` in the folder of the clips, see `wm-split`, or else splits by video
     augment=None, # for training, see `Augment`; `None` changes nothing
     seed:int=0, # seed of the split and of all draws
     **store, # see `open_store`: `device`, `budget`, `cache`, `threads`, `progress`
 ) -> dict: # `Batches` for each part of the split
     "Make batches for training, validation and test"
-    if split is None: split = split_clips(getattr(source, 'groups', len(source.lengths)), seed=seed)
+    split = split_of(source, split, seed)
     stores = {k:open_store(Windows(source, n_ctx, n_fut, items=v), **store) for k,v in split.items()}
     about = {k:dict(shuffle=True, drop_last=True, augment=augment) if k=='train' else dict(shuffle=False) for k in stores}
     return {k:Batches(o, bs, seed=seed, **about[k]) for k,o in stores.items()}

@@ -296,6 +296,11 @@ def _is_grey(videos):
         if np.ptp(x, axis=-1).max()>2: return False
     return True
 
+def _placed(source, path):
+    "A set that knows its folder, where its split may lie"
+    if Path(path).is_dir(): source.folder = Path(path)
+    return source
+
 def open_source(
     path, # file or folder
     progress:bool=False, # show a bar?
@@ -309,7 +314,7 @@ def open_source(
                 'leave it out')
         if k=='fps': check_numbers(above=0, fps=v)
     check_size(given.get('size'), given.get('channels'))
-    if kind!='mp4': return dict(episodes=open_episodes, npy=ArraySet, images=ImageSet)[kind](path, **given)
+    if kind!='mp4': return _placed(dict(episodes=open_episodes, npy=ArraySet, images=ImageSet)[kind](path, **given), path)
     infos,broken = ([video_info(path)],{}) if Path(path).is_file() else find_videos(path, progress)
     tell_skipped(path, len(infos)+len(broken), {Path(k).relative_to(path).as_posix():v for k,v in broken.items()})
     sizes = sorted({(o.height,o.width) for o in infos})
@@ -319,4 +324,4 @@ def open_source(
     size = fit_size([o.height/o.width for o in infos], given['size']) if 'size' in given else sizes[0]
     videos = VideoSet(infos, size, given.get('channels') or (1 if _is_grey(VideoSet(infos, size)) else 3), given.get('fps'))
     if Path(path).is_dir(): videos.names = [Path(o.path).relative_to(path).as_posix() for o in infos]
-    return videos
+    return _placed(videos, path)

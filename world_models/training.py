@@ -19,11 +19,11 @@ import torch
 from torch import nn, Tensor
 from .core import InputError, check_clips, check_numbers, show_frames, to_unit, track
 from .storage import tensor_digest
-from .datasets import Windows, split_clips
+from .datasets import Windows
 from .loading import Batches, open_store
 from .dynamics import Dynamics
 from .losses import foreground_weight, latent_loss, latent_weight, median_frame, reconstruction_loss
-from .inspection import read_split
+from .inspection import split_of
 from .sources import open_source
 from .world_model import Prediction, WorldModel
 from .callbacks import BarCB, ClipBank, CodebookCB, ContextNoiseCB, EpochSeedCB, LengthCB, NaNGuardCB, ResumeCB, adamw, bank_dls, one_cycle
@@ -125,8 +125,7 @@ def video_dls(
     place = Path(source) if isinstance(source, (str,Path)) else None
     if place is None and how: raise InputError(f'{next(iter(how))} for a set that has been opened', 'a path', 'say it when you open the set')
     if place is not None: source = open_source(place, **how)
-    if split is None and place is not None and (place/'split.json').is_file(): split = read_split(place, source)
-    if split is None: split = split_clips(getattr(source,'groups',len(source)), seed=seed)
+    split = split_of(source, split, seed)
     device = torch.device(store.get('device') or 'cpu')
     def loader(part, **how):
         w = Windows(source, n_ctx, n_fut, stride, items=split[part])
