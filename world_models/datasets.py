@@ -207,6 +207,7 @@ def episodes(self:EpisodeSet,
     "Read the true states behind the pixels"
     f = self._shard(0)
     if 'state' not in f: return None
+    if gone := sorted({'energy','momentum','events'}-{*f}): raise InputError(f'{self.files[0]} with states and without {gone[0]}', 'all that the simulator knows', 'make it again')
     about,params = {k:note(f,k) for k in ('names','units','measures')},list(f.get('params', ()))
     rows = self._all([k for k in TRUTH if k in f]+[f'params/{k}' for k in params])
     truth = dict.fromkeys(TRUTH) | {k:v for k,v in rows.items() if k in TRUTH} | dict(params={k:rows[f'params/{k}'] for k in params})
