@@ -8,7 +8,7 @@ from kills import Bench
 @pytest.fixture(scope='module')
 def good(tmp_path_factory): return Good(tmp_path_factory.mktemp('good'))
 
-@pytest.mark.parametrize('kind', [k for k in KINDS if k!='lance']) # by argument
+@pytest.mark.parametrize('kind', KINDS)
 def test_damaged_files(kind, good):
     "One line that says what to do, or the content as it was: no traceback, no hang, nothing written"
     with ThreadPoolExecutor(2) as pool: told = list(pool.map(lambda i: good.case(kind, i), range(30 if 'run' not in kind else 12)))

@@ -11,6 +11,7 @@ __all__ = ['to_lance', 'LanceClips']
 
 # %% ../nbs/03g_streaming.ipynb #stream-imports
 import hashlib, json, os
+from contextlib import contextmanager
 import numpy as np
 from .core import InputError, track
 from .loading import clip_dtype
@@ -22,9 +23,20 @@ def _lance():
         raise InputError(f'no {e.name} in this environment', 'Lance and Arrow', 'pip install "visual-world-models[scale]"') from None
     return lance, pyarrow
 
+@contextmanager
+def _reading(path, *but):
+    "Tell damage in one line, whatever Lance, Arrow and NumPy say of it"
+    try: yield
+    except (InputError, MemoryError, *but): raise
+    except BaseException as e: # Lance's panics are no `Exception`
+        if not isinstance(e, Exception) and type(e).__name__!='PanicException': raise
+        raise InputError(f'{path} is damaged ({type(e).__name__})', 'a whole Lance dataset', 'make it again, or open an older version') from None
+
 def _exists(lance, path):
-    try: return lance.dataset(str(path))
+    try:
+        with _reading(path, ValueError, OSError): return lance.dataset(str(path))
     except (ValueError, OSError) as e:
+        if isinstance(e, InputError): raise
         if 'not found' in str(e).lower(): return None
         raise InputError(f'{path}, which cannot be read', 'a Lance dataset, or a new place', str(e).splitlines()[0]) from None
 
@@ -80,8 +92,9 @@ class LanceClips:
             self.frame_shape,self.fps,self.n_actions,self.dtype = tuple(map(int, about['frame_shape'])),about['fps'],int(about['n_actions']),np.dtype(about['dtype'])
         except (KeyError, TypeError, ValueError, AttributeError): raise InputError(f'{path}, whose description is not that of clips', 'what this version of `to_lance` writes', 'make it anew') from None
         self.stamp = f'{path} version {self._data.version}'
-        rows = self._data.to_table(columns=['n_frames','name','group'])
+        with _reading(path): rows = self._data.to_table(columns=['n_frames','name','group']).combine_chunks()
         self.lengths = rows['n_frames'].to_numpy()
+        if rows['n_frames'].null_count or (self.lengths<1).any(): raise InputError(f'{path} with clips of no frames', 'what `to_lance` writes', 'make it anew')
         if not rows['name'].null_count: self.names = rows['name'].to_pylist()
         if not rows['group'].null_count: self.groups = rows['group'].to_numpy()
 
@@ -94,7 +107,7 @@ class LanceClips:
         return self._opened[1]
 
     def _array(self, i, key, dtype, shape):
-        return np.frombuffer(self._data.take([int(i)], columns=[key])[key][0].as_buffer(), dtype).reshape(shape)
+        with _reading(self.path): return np.frombuffer(self._data.take([int(i)], columns=[key])[key][0].as_buffer(), dtype).reshape(shape)
 
     def frames(self,
         i:int, # clip
@@ -102,7 +115,7 @@ class LanceClips:
         stop:int|None=None, # one past the last frame; `None` for all
     ) -> np.ndarray: # `(t,h,w,c)`, bytes or floats as the source had them
         "Read frames of one clip"
-        return self._array(range(len(self))[i], 'frames', self.dtype, (-1,*self.frame_shape))[start:stop].copy()
+        return self._array(range(len(self))[i], 'frames', self.dtype, (int(self.lengths[i]),*self.frame_shape))[start:stop].copy()
 
     def actions(self,
         i:int, # clip
