@@ -121,7 +121,7 @@ def test_training(model, device, tmp_path):
     assert y.device.type=='cpu' and y.isfinite().all() and torch.allclose(rollout(again, x[:,:3].to(device), 4), y, atol=1e-4)
     assert (rollout(load_model(tmp_path/'m'), x[:,:3], 4)-y).abs().mean() < 1e-2 # the CPU reads it too
     report = evaluate(lambda c,a,n: model(c.to(device), n).frames, x.movedim(2,-1).numpy(), n_ctx=3, horizon=4,
-        reconstruct=lambda c,fut: model.decode(model.encode(fut.to(device))), metrics=dict(mine=lambda p,q: (p-q).abs().mean((2,3,4))))
+        reconstruct=lambda c,fut: model.decode(model.encode(fut.to(device))), metrics=dict(mine=lambda p,q: (p-q).abs().mean((2,3,4)).to(device)))
     assert np.isfinite(report.curve('psnr')).all() and np.isfinite(report.curve('mine','floor')).all()
     save_latents(tmp_path/'z.pt', model.encode(as_frames(x.movedim(2,-1).numpy()).to(device)).detach())
     assert open_latents(tmp_path/'z.pt').latents(0).shape==(8,*model.spec.shape)
