@@ -69,7 +69,7 @@ def doors(tmp):
         'split_clips': (split_clips, dict(groups=9, fractions=(.8,.1,.1), seed=0), dict(groups=[0,2,-1], fractions=[(1,0,0),(.5,.5),(.8,.1,float('nan'))], seed=[-1,1.5,'x'])),
         'Windows': (Windows, dict(source=clips, n_ctx=2, n_fut=2, stride=1), dict(n_ctx=COUNT+[99], n_fut=COUNT+[99], stride=COUNT)),
         'make_batches': (make_batches, dict(source=clips, n_ctx=2, n_fut=2, bs=2), dict(n_ctx=COUNT+[99], n_fut=COUNT, bs=COUNT)),
-        'bootstrap': (bootstrap, dict(values=np.zeros((4,3)), n_boot=10, seed=0), dict(n_boot=COUNT, seed=[-1,'x'], values=[np.zeros((0,3)), np.full((3,2), np.nan)], groups=[[0,1]])),
+        'bootstrap': (bootstrap, dict(values=np.zeros((4,3)), n_boot=10, seed=0), dict(n_boot=COUNT, seed=[-1,'x'], values=[np.zeros((0,3)), np.full((3,2), np.inf)], groups=[[0,1]])),
         'evaluate': (evaluate, dict(f=copy_last, ep=ep, n_ctx=2, horizon=4), dict(n_ctx=[1,0,-1,2.5,'x',99], horizon=COUNT+[99], bs=COUNT, f=[lambda c,a,h: c, lambda c,a,h: c.tolist(), lambda c,a,h: copy_last(c,a,h)*255], size=COUNT)),
         'ConvEncoder': (enc, dict(x=x), dict(x=[o for o in odd_frames(x) if isinstance(o, torch.Tensor)][2:])),
         'ConvDecoder': (dec, dict(z=z), dict(z=[z[...,:2], z[0,0], z.long()])),

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 BIN = Path(sys.executable).parent
 WM = BIN/'wm-demo'
-ONE_THREAD = {f'{o}_NUM_THREADS':'1' for o in ('OMP','OPENBLAS','MKL')}
+THREADS = {f'{o}_NUM_THREADS': os.environ.get('OMP_NUM_THREADS','1') for o in ('OMP','OPENBLAS','MKL')} # one, unless somebody wants to see it with more
 PRELOAD = ['torch._dynamo','timm','pandas','scipy.stats','matplotlib.pyplot','nbdev.test','nbdev.showdoc','world_models.training','world_models.evaluation','world_models.demo']
 BAR = re.compile(r'\d+% \|')
 
@@ -31,7 +31,7 @@ def _inside(pipes, f, args):
 
 def forked(f, *args):
     "Run `f(*args)` in a fresh process; its exit code (negative for a signal), standard output and standard error"
-    os.environ.update(ONE_THREAD)
+    os.environ.update(THREADS)
     ctx = multiprocessing.get_context('forkserver')
     ctx.set_forkserver_preload(PRELOAD)
     pipes = [ctx.Pipe(duplex=False) for _ in range(2)]

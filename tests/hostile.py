@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import cv2, h5py, hdf5plugin
 import numpy as np
-from child import ONE_THREAD, TINY, forked, shrink, wm
+from child import THREADS, TINY, forked, shrink, wm
 from films import write_film
-os.environ.update(ONE_THREAD)
+os.environ.update(THREADS)
 
 # ---------------------------------------------------------------- odd values
 

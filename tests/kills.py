@@ -8,7 +8,7 @@ import argparse, collections, multiprocessing, os, signal, subprocess, sys, temp
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import numpy as np
-from child import BIN, ONE_THREAD, PRELOAD, TINY, _demo, _inside, drain, hearing, lines
+from child import BIN, THREADS, PRELOAD, TINY, _demo, _inside, drain, hearing, lines
 from films import write_film
 from world_models.storage import MARK, is_temp
 
@@ -33,7 +33,7 @@ class Start:
         argv = COMMANDS[name].split()
         self.name,self.forked = argv[0],name=='demo'
         if self.forked:
-            os.environ.update(ONE_THREAD)
+            os.environ.update(THREADS)
             ctx = multiprocessing.get_context('forkserver'); ctx.set_forkserver_preload(PRELOAD)
             pipes = [ctx.Pipe(duplex=False) for _ in range(2)]
             self.p = ctx.Process(target=_inside, args=([w for _,w in pipes], _demo, (argv[1:], str(at), TINY, None, None)))
@@ -41,7 +41,7 @@ class Start:
             for _,w in pipes: w.close()
             self.pipes = [r for r,_ in pipes]
         else:
-            self.p = subprocess.Popen([BIN/argv[0], *argv[1:]], cwd=at, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ|ONE_THREAD, start_new_session=True, preexec_fn=hearing)
+            self.p = subprocess.Popen([BIN/argv[0], *argv[1:]], cwd=at, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ|THREADS, start_new_session=True, preexec_fn=hearing)
             self.pid = self.p.pid
 
     def end(self):

@@ -6,7 +6,7 @@ from pathlib import Path
 import av, h5py
 import numpy as np
 import pytest
-from child import BIN, ONE_THREAD, SMALL, WM, hearing, lines, wm
+from child import BIN, THREADS, SMALL, WM, hearing, lines, wm
 from films import ENVS, make_films, write_film
 from world_models.shards import _checksum
 from world_models.storage import MARK, locked
@@ -17,7 +17,7 @@ SYSTEMS = ['model','copy_last','constant_velocity','mean_frame','constant_disc',
 
 def console(*argv, cwd='.'):
     "Run the console script as a user does, in a process of its own"
-    r = subprocess.run([WM, *map(str,argv)], cwd=cwd, capture_output=True, text=True, env=os.environ|ONE_THREAD)
+    r = subprocess.run([WM, *map(str,argv)], cwd=cwd, capture_output=True, text=True, env=os.environ|THREADS)
     r.lines = lines(r.stderr)
     return r
 
@@ -101,7 +101,7 @@ def real(tmp):
 def real_killed(tmp):
     "The same, killed from outside while it learns, twice, and taken up again"
     for file in ('draw.pt','foretell.pt'):
-        p = subprocess.Popen([WM,'--quick','--resume','--out','killed'], cwd=tmp, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ|ONE_THREAD)
+        p = subprocess.Popen([WM,'--quick','--resume','--out','killed'], cwd=tmp, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ|THREADS)
         while p.poll() is None and not (tmp/'killed'/'work'/file).exists(): time.sleep(.05)
         p.kill()
         assert p.wait()==-9, f'ended before {file} was seen'
@@ -527,13 +527,13 @@ SOME = ['--world','bouncing_balls','--n','3000','--size','32','--out','b'] # six
 def simulate(*argv, cwd='.', fsize=None):
     "Run `wm-simulate` to its end, perhaps where no file may grow beyond `fsize` bytes"
     limit = None if fsize is None else lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (fsize,fsize))
-    r = subprocess.run([SIMULATE, *map(str,argv)], cwd=cwd, capture_output=True, text=True, env=os.environ|ONE_THREAD, preexec_fn=limit)
+    r = subprocess.run([SIMULATE, *map(str,argv)], cwd=cwd, capture_output=True, text=True, env=os.environ|THREADS, preexec_fn=limit)
     r.code,r.lines = r.returncode,lines(r.stderr)
     return r
 
 def begin(*argv, cwd, until):
     "Start `wm-simulate` in a group of processes of its own, and wait until so many files are there"
-    p = subprocess.Popen([SIMULATE, *argv], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ|ONE_THREAD, start_new_session=True, preexec_fn=hearing)
+    p = subprocess.Popen([SIMULATE, *argv], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ|THREADS, start_new_session=True, preexec_fn=hearing)
     while p.poll() is None and len(list((Path(cwd)/'b').glob('[!.]*')))<until: time.sleep(.002)
     assert p.poll() is None, 'ended too early'
     return p

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from nbdev.config import get_config
 from nbdev.doclinks import nbglob
-from child import BIN, ONE_THREAD
+from child import BIN, THREADS
 
 root = Path(__file__).resolve().parent.parent
 cfg = get_config(root)
@@ -19,7 +19,7 @@ def staged(tmp_path_factory):
     fake.write_text('#!/bin/sh\nexit 0\n'); fake.chmod(0o755)
     leave = shutil.ignore_patterns('.*','demo','_proc','_docs','build','*.egg-info','__pycache__','results')
     shutil.copytree(root, copy, symlinks=True, ignore=leave)
-    env = os.environ | ONE_THREAD | dict(PATH=f'{fake.parent}:{BIN}:{os.environ["PATH"]}', PYTHONPATH=str(copy))
+    env = os.environ | THREADS | dict(PATH=f'{fake.parent}:{BIN}:{os.environ["PATH"]}', PYTHONPATH=str(copy))
     env.pop('IN_TEST', None)
     r = subprocess.run([BIN/'nbdev-proc-nbs'], cwd=copy, env=env, capture_output=True, text=True)
     return copy, r

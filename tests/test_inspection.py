@@ -3,13 +3,13 @@ import json, os, shutil, subprocess, sys
 from pathlib import Path
 import numpy as np
 import pytest
-from child import BIN, ONE_THREAD
+from child import BIN, THREADS
 from world_models.datasets import VideoSet, find_videos, open_episodes, split_clips, write_episodes, write_video
 from world_models.inspection import read_split
 
 def run(name, *argv, cwd):
     "Run a console script as a user does"
-    return subprocess.run([BIN/name, *map(str,argv)], cwd=cwd, capture_output=True, text=True, env=os.environ|ONE_THREAD)
+    return subprocess.run([BIN/name, *map(str,argv)], cwd=cwd, capture_output=True, text=True, env=os.environ|THREADS)
 
 def digest(folder): return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(Path(folder).rglob('*')) if p.is_file()}
 

@@ -27,22 +27,26 @@ def mean_frame(
 ): # an `f(context, actions, horizon)`
     "Make the answer that is always the average frame"
     def f(context, actions, horizon):
-        return (context.mean(1, keepdim=True) if mean is None else mean[None,None]).expand(len(context), horizon, -1, -1, -1)
+        return (context.mean(1, keepdim=True) if mean is None else mean[None,None].to(context)).expand(len(context), horizon, -1, -1, -1)
     return f
 
 # %% ../nbs/11d_baselines.ipynb #bas-disc
 def constant_disc(
     detector, # `Detector` of the clips that will be seen
     centre, # where each object is on average, `(k,2)` pixels
+    pos, # where it is in the context, `(n,n_ctx,k,2)` pixels
+    shown, # whether it can be seen there, `(n,n_ctx,k)` bool
 ): # an `f(context, actions, horizon)` for those clips, frames square
     "Make the answer that shows every object at one place, in the colour that it had when last seen"
     def f(context, actions, horizon):
-        x,d,size = context[:,-1],detector(context[:,-1:]),context.shape[-1]
-        out = detector.background[:,None,None].expand_as(x)
+        n,size,i = len(context),context.shape[-1],torch.arange(len(context))
+        out = detector.background[:,None,None].expand_as(context[:,-1])
         for j in range(len(centre)):
-            core = cover(d.pos[:,0,j], detector.radius[:,j]/2, size)
-            ink = (x*core).sum((-1,-2), keepdim=True)/core.sum((-1,-2), keepdim=True).clamp(min=1)
-            out = torch.lerp(out, ink, cover(centre[None,j].expand(len(x),2), detector.radius[:,j], size))
+            t = (shown[:,:,j]*torch.arange(1, shown.shape[1]+1)).argmax(1) # when it was last seen
+            core = cover(pos[i,t,j].nan_to_num(), detector.radius[:,j]/2, size)
+            ink = (context[i,t]*core).sum((-1,-2), keepdim=True)/core.sum((-1,-2), keepdim=True).clamp(min=1e-6)
+            disc = cover(centre[None,j].expand(n,2), detector.radius[:,j], size)*shown[:,:,j].any(1)[:,None,None,None]
+            out = torch.lerp(out, ink, disc)
         return out[:,None].expand(-1, horizon, -1, -1, -1)
     return f
 
@@ -54,6 +58,7 @@ def optical_flow(
 ) -> Tensor: # `(b,horizon,c,h,w)`
     "Foretell that every pixel goes on as it went; flow after Farnebäck 2003, doi:10.1007/3-540-45103-X_50"
     import cv2
+    context,where = context.detach().float().cpu(),context.device
     grey,out = (context[:,-2:].mean(2)*255).round().byte().numpy(),[]
     (row,col),k = np.indices(context.shape[-2:], np.float32),np.arange(1, horizon+1, dtype=np.float32)
     for (prev,last),x in zip(grey, context[:,-1].movedim(1,-1).contiguous().numpy()):
@@ -61,7 +66,7 @@ def optical_flow(
         back = [(col+a*u[...,0], row+a*u[...,1]) for a in k]
         moved = [cv2.remap(x, *o, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for o in back]
         out.append(np.stack(moved).reshape(horizon, *row.shape, -1))
-    return torch.from_numpy(np.stack(out)).movedim(-1,-3)
+    return torch.from_numpy(np.stack(out)).movedim(-1,-3).to(where)
 
 # %% ../nbs/11d_baselines.ipynb #bas-choose
 ORDER = 'model','copy_last','constant_velocity','mean_frame','constant_disc','floor'

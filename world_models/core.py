@@ -12,7 +12,7 @@ __all__ = ['as_frames', 'to_images', 'check_numbers', 'LatentSpec', 'check_frame
            'show_frames', 'show_video', 'track', 'peak_rss_mb', 'manifest', 'InputError', 'command', 'printable']
 
 # %% ../nbs/00_core.ipynb #core-imports
-import hashlib, io, json, math, os, platform, random, subprocess, sys, time
+import hashlib, io, json, math, os, platform, random, reprlib, subprocess, sys, time
 from base64 import b64encode
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -58,7 +58,7 @@ def check_numbers(
         ok = isinstance(v, kind) and not isinstance(v, bool) and (isinstance(v, (int,np.integer)) or math.isfinite(v))
         if ok and (least is None or v>=least) and (most is None or v<=most) and (above is None or v>above): continue
         limits = [f'{w} {o:,}' for w,o in (('at least',least),('at most',most),('above',above)) if o is not None]
-        raise InputError(f'{k}={v!r}', f"a {'whole ' if whole else ''}number {' and '.join(limits)}", 'change it')
+        raise InputError(f'{k}={reprlib.repr(v)}', f"a {'whole ' if whole else ''}number {' and '.join(limits)}", 'change it')
 
 # %% ../nbs/00_core.ipynb #core-spec
 @dataclass(frozen=True)
@@ -144,6 +144,7 @@ def check_clips(
     "Refuse frames that are neither bytes nor floats in [0,1]"
     for o in clips:
         if str(getattr(o, 'dtype', None))!='torch.uint8': check_frames(o)
+        elif o.ndim!=5 or 0 in o.shape: raise InputError(f'frames of shape {tuple(o.shape)}', '(batch, time, channel, height, width), at least one frame', 'add or drop an axis')
 
 # %% ../nbs/00_core.ipynb #core-room
 def free_memory() -> int: # bytes

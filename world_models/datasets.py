@@ -54,8 +54,7 @@ class EpisodeSet:
     def __len__(self): return len(self.lengths)
     def __getstate__(self): return {**self.__dict__, '_opened':{}}
     def _all(self, keys):
-        parts = [[read_rows(self._shard(k), o) for o in keys] for k in range(len(self.files))]
-        return dict(zip(keys, map(np.concatenate, zip(*parts))))
+        return dict(zip(keys, map(np.concatenate, zip(*[[read_rows(self._shard(k), o) for o in keys] for k in range(len(self.files))]))))
 
     def _shard(self, k):
         "Shard `k`, opened in this process; the one that nobody read for longest makes room"
@@ -66,8 +65,7 @@ class EpisodeSet:
 
     def _at(self, i):
         "Shard of clip `i`, and its place in there"
-        i = range(len(self))[i]
-        k = int(np.searchsorted(self._ends, i, 'right'))
+        k = int(np.searchsorted(self._ends, i := range(len(self))[i], 'right'))
         return k, i-int(self._ends[k-1] if k else 0)
 
 # %% ../nbs/03_datasets.ipynb #ds-frames
@@ -78,7 +76,7 @@ def open_episodes(
     files = sorted(Path(path).glob('shard-*.h5')) if os.path.isdir(path) else [path]
     if not files: raise InputError(f'no shard in {path}', 'files named shard-*.h5', 'check the path, or write the episodes first')
     ds = EpisodeSet(files)
-    if os.path.isdir(path): ds.folder = Path(path) # where its split may lie
+    ds.folder = Path(path) if os.path.isdir(path) else None # where its split may lie
     return ds
 
 @patch

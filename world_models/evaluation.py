@@ -1,6 +1,6 @@
 """Score any foretold film against the truth, beside answers that cost nothing
 
-Call `evaluate` with any `f(context, actions, horizon)` to get a `Report`: PSNR, SSIM, position error and detection rate at each step, beside simple baselines and with bootstrap intervals. `psnr` and `ssim` compare single frames. `copy_last`, `mean_frame`, `optical_flow` and `constant_velocity` of the detector's page are the answers that a model must beat; `bootstrap` gives the intervals.
+Call `evaluate` with any `f(context, actions, horizon)` to get a `Report`: PSNR, SSIM, position error, detection rate, a tight one, and false positives at each step, beside simple baselines and with bootstrap intervals. `psnr` and `ssim` compare single frames. `copy_last`, `mean_frame`, `optical_flow` and `constant_velocity` of the detector's page are the answers that a model must beat; `bootstrap` gives the intervals.
 
 Docs: https://world-models.github.io/world_models/evaluation.html.md"""
 
@@ -8,7 +8,7 @@ Docs: https://world-models.github.io/world_models/evaluation.html.md"""
 
 # %% auto #0
 __all__ = ['MSE_FLOOR', 'Metric', 'METRICS', 'LOOKS', 'psnr', 'blur_matrix', 'ssim', 'score', 'about', 'mean_of', 'Report',
-           'check_answer', 'held_out', 'evaluate']
+           'held_out', 'evaluate']
 
 # %% ../nbs/12_evaluation.ipynb #ev-imports
 import json
@@ -25,18 +25,19 @@ from .detection import constant_velocity, observe
 from .objects import judge
 from .baselines import constant_disc, copy_last, mean_frame, optical_flow, straight_on, tell
 from .rendering import render
+from .rollout import check_answer
 
 # %% ../nbs/12_evaluation.ipynb #ev-psnr
 MSE_FLOOR = 1/(12*255**2) # squared error of rounding to 8 bits
 
 def _frames(pred, truth):
-    "Two tensors of frames of one shape, clamped to [0,1] where a drawing overshoots; another range is refused"
+    "Two tensors of frames of one shape, the prediction clamped to [0,1] where a drawing overshoots; another range is refused"
     pred,truth = (torch.as_tensor(o) for o in (pred,truth))
-    if pred.shape!=truth.shape or pred.ndim<3: raise InputError(f'frames {tuple(pred.shape)} against {tuple(truth.shape)}', 'the same shape, (...,c,h,w)', 'compare like with like')
-    for o in (pred,truth):
+    if pred.shape!=truth.shape or pred.ndim<3 or not pred.numel(): raise InputError(f'frames {tuple(pred.shape)} against {tuple(truth.shape)}', 'the same shape, (...,c,h,w)', 'compare like with like')
+    for o,over in ((pred,.5),(truth,1e-3)):
         lo,hi = o.detach().float().aminmax()
-        if not (o.is_floating_point() and lo>=-.5 and hi<=1.5): raise InputError(f'frames {o.dtype} from {lo:.3g} to {hi:.3g}', 'floats in [0,1]', 'divide what goes to 255 by 255, or look for nan')
-    return pred.clamp(0,1),truth.clamp(0,1)
+        if not (o.is_floating_point() and lo>=-over and hi<=1+over): raise InputError(f'frames {o.dtype} from {lo:.3g} to {hi:.3g}', 'floats in [0,1]', 'divide what goes to 255 by 255, or look for nan')
+    return pred.float().clamp(0,1),truth.float().clamp(0,1)
 
 def psnr(
     pred, # frames, `(...,c,h,w)`, in [0,1]; arrays or tensors
@@ -63,7 +64,7 @@ def ssim(
 ) -> Tensor: # similarity of each frame, `(...)`, at most 1
     "Structural similarity of each frame; Wang et al. 2004, doi:10.1109/TIP.2003.819861"
     x,y = _frames(pred, truth)
-    A,B = blur_matrix(x.shape[-2]), blur_matrix(x.shape[-1])
+    A,B = (blur_matrix(n).to(x) for n in x.shape[-2:])
     mx,my,xx,yy,xy = (A@o@B.T for o in (x, y, x*x, y*y, x*y))
     top = (2*mx*my+.01**2)*(2*(xy-mx*my)+.03**2)
     return (top/((mx**2+my**2+.01**2)*(xx+yy-mx**2-my**2+.03**2))).mean((-3,-2,-1))
@@ -81,7 +82,8 @@ def score(
     out = dict(psnr=psnr(y,x), ssim=ssim(y,x))
     if detector is not None: out |= judge(y, x, detector, pos, shown)
     for name,f in dict(metrics).items():
-        out[name] = v = torch.as_tensor(f(y.clone(), x.clone())).float()
+        if name in METRICS: raise InputError(f'a metric named {name!r}', 'a name of your own', 'rename it')
+        out[name] = v = torch.as_tensor(f(y.clone(), x.clone())).detach().float().cpu()
         if v.shape!=y.shape[:2]: raise InputError(f'metric {name!r} of shape {tuple(v.shape)}', tuple(y.shape[:2]), 'give a number for each clip and step')
     return out
 
@@ -225,24 +227,6 @@ def plot(self:Report): # a matplotlib figure
     plt.close(fig)
     return fig
 
-# %% ../nbs/12_evaluation.ipynb #ev-check
-def check_answer(
-    y, # what `f` returned
-    shape:tuple, # wanted `(clips,horizon,channels,height,width)`
-) -> Tensor: # the same frames, on the CPU
-    "Refuse an answer that cannot be scored"
-    def wrong(found, expected, remedy): raise InputError(f'f returned {found}', expected, remedy)
-    if isinstance(y, np.ndarray): y = torch.from_numpy(np.ascontiguousarray(y))
-    if not isinstance(y, Tensor):
-        wrong(f'a {type(y).__name__}', 'a tensor or an array', 'return its .frames' if hasattr(y,'frames') else 'give frames only')
-    if tuple(y.shape)!=tuple(shape):
-        wanted = f'(clips, horizon, channels, height, width) = {tuple(shape)}'
-        wrong(f'frames of shape {tuple(y.shape)}', wanted, 'foretell all clips and steps, channels first')
-    if not y.is_floating_point(): wrong(f'{y.dtype}', 'floats in [0,1]', 'divide bytes by 255')
-    lo,hi = y.aminmax()
-    if not (lo>=-1e-3 and hi<=1.001): wrong(f'values from {lo:.3g} to {hi:.3g}', '[0,1]', 'clamp them, or look for nan')
-    return y.detach().float().cpu()
-
 # %% ../nbs/12_evaluation.ipynb #ev-clips
 def held_out(
     ep, # `Episodes`, an `EpisodeSet`, or films `(n,t,h,w,c)` `uint8`
@@ -271,7 +255,7 @@ def held_out(
 def _given(value, name, own, remedy):
     "An average from elsewhere, of the shape of the `own` one, which stands where there is none"
     if value is None: return own
-    value = torch.as_tensor(value).float()
+    value = torch.as_tensor(value).float().cpu()
     if value.shape!=own.shape: raise InputError(f'a {name} of shape {tuple(value.shape)}', tuple(own.shape), remedy)
     return value
 
@@ -309,8 +293,8 @@ def evaluate(
         at = () if d is None else (d, pos[b,n_ctx:n_ctx+horizon], shown[b,n_ctx:n_ctx+horizon])
         runs = dict(model=f)
         if baselines: runs |= dict(copy_last=copy_last, optical_flow=optical_flow, mean_frame=mean_frame(average))
-        if baselines and d is not None: runs |= dict(discs=constant_velocity(d), constant_disc=constant_disc(d, places))
-        if reconstruct is not None: runs['floor'] = lambda c,a,n: reconstruct(c, fut)
+        if baselines and d is not None: runs |= dict(discs=constant_velocity(d), constant_disc=constant_disc(d, places, pos[b,:n_ctx], shown[b,:n_ctx]))
+        if reconstruct is not None: runs['floor'] = lambda c,a,n: reconstruct(c, fut.clone())
         for name,g in runs.items():
             y = check_answer(g(seen[b].clone(), acts[b].clone(), horizon), fut.shape) # copies: what one does to them shall not reach the next
             for m,v in score(y, fut, *at or (None,)*3, metrics or {}).items(): scores.setdefault(m,{}).setdefault(name,[]).append(v)

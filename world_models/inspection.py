@@ -283,7 +283,11 @@ def split_of(
     seed:int=0, # order in which videos are dealt where nobody has split them
 ) -> dict: # clip numbers by part: those given, or those of `split.json` in the folder of the clips, or new ones, split by video
     "The split that holds for a set"
-    if split is not None: return split
+    if split is not None:
+        numbers = [int(i) for v in dict(split).values() for i in v]
+        if not {'train','valid'}<={*split} or len({*numbers})<len(numbers) or any(not 0<=i<len(source.lengths) for i in numbers):
+            raise InputError(f'a split {", ".join(f"{k} of {len(v)}" for k,v in dict(split).items()) or "of nothing"}', f'train and valid, and no clip of the {len(source.lengths)} twice', 'see split_clips')
+        return split
     folder = getattr(source, 'folder', None)
     if folder is not None and (folder/'split.json').is_file(): return read_split(folder, source)
     return split_clips(getattr(source, 'groups', len(source.lengths)), seed=seed)

@@ -18,11 +18,11 @@ def bootstrap(
     n_boot:int=1000, # samples of clips
     seed:int=0, # seed of the samples
     groups=None, # what each clip belongs to, `(n,)`; drawn as a whole; `None`: each clip is its own
-): # lower and upper bound at each step, `(2,horizon)`
+): # lower and upper bound at each step, `(2,horizon)`; `nan` where there is one group alone, or nothing was measured
     "95 % interval of a mean over clips; the percentile bootstrap of Efron 1979, doi:10.1214/aos/1176344552"
     check_numbers(least=1, whole=True, n_boot=n_boot)
     check_numbers(least=0, whole=True, seed=seed)
-    if np.ndim(values)<1 or not len(values) or np.isinf(values).any() or np.isnan(values).all() or groups is not None and len(groups)!=len(values):
+    if np.ndim(values)<1 or not len(values) or np.isinf(values).any() or groups is not None and len(groups)!=len(values):
         raise InputError(f'values {np.shape(values)}'+(f' in {len(groups)} groups' if groups is not None else ''), 'numbers of at least one clip, and a group for each', 'look at the scores')
     values,groups = np.asarray(values, float),np.arange(len(values)) if groups is None else np.unique(groups, return_inverse=True)[1]
     n = groups.max()+1
@@ -31,4 +31,5 @@ def bootstrap(
     counts = random_stream('bootstrap', seed).multinomial(n, np.full(n, 1/n), n_boot)
     with np.errstate(invalid='ignore'): means = np.tensordot(counts, sums, 1)/np.tensordot(counts, sizes, 1)
     ends = means if finish is None else finish(means)
+    if n<2: return np.full((2,*ends.shape[1:]), np.nan) # one group says nothing of others
     return np.where(np.isnan(ends).all(0), np.nan, np.nanpercentile(np.where(np.isnan(ends).all(0), 0, ends), [2.5,97.5], axis=0))

@@ -256,7 +256,7 @@ def save_latents(
 ) -> None:
     "Write latents with the statistics that standardise them"
     import torch
-    mean,std = _stats(_checked(z, path), mean, std)
+    mean,std = _stats(_checked(z, path).detach().cpu(), mean, std)
     with atomic_path(path) as tmp: torch.save(dict(latents=z.detach().cpu().contiguous(), mean=mean, std=std), tmp)
 
 def open_latents(

@@ -51,7 +51,7 @@ def judge(
     detector, # `Detector` of these clips
     pos, # true centres, `(n,t,k,2)` pixels
     shown=None, # which objects can be seen, `(n,t,k)` bool; `None`: all
-) -> dict: # metric → `(n,t)`; `nan` where no object counts
+) -> dict: # metric → `(n,t)`, squared errors for `position_rmse`; `nan` where no object counts
     "Ask which true objects the prediction shows, how far off, and what else it shows"
     r = detector.radius[:,None]
     (dx,cx,ax),(dy,cy,ay) = sights(detector, x),sights(detector, y)

@@ -104,18 +104,20 @@ def _ms(f, repeats):
     for _ in range(repeats+1):
         start = perf_counter()
         f()
+        if torch.cuda.is_available(): torch.cuda.synchronize() # a call returns before its work is done
         times.append(perf_counter()-start)
     return 1000*median(times[1:])
 
 @torch.no_grad()
 def costs(
-    model:WorldModel, # the model, on the CPU
+    model:WorldModel, # the model, on any device
     repeats:int=5, # calls that are timed
     n_ctx:int=4, # frames of context behind the step that is timed
 ) -> dict: # parameters, latent, and for each part multiply-adds of one frame and milliseconds
     "Count what a frame costs in each part, and time it"
+    check_numbers(least=1, whole=True, repeats=repeats, n_ctx=n_ctx)
     was,_ = model.training,model.eval()
-    x = torch.rand(1, 1, *model.x_shape)
+    x = torch.rand(1, 1, *model.x_shape, device=model.z_mean.device)
     z = model.encode(x)
     a = z.new_zeros(1, n_ctx, model.dynamics.n_act)
     h = model.dynamics.observe(z.expand(-1, n_ctx, *model.spec.shape), a[:,1:])

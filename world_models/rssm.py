@@ -132,7 +132,7 @@ def step(self:RSSM,
     deter = self.advance(h, a)
     h = State(h.z, deter, self._throw(self.prior(deter), h.z))
     z = h.z + self.out(self.features(h))
-    return z, h._replace(z=z)
+    return z, State(z, h.deter, h.stoch)
 
 # %% ../nbs/08d_rssm.ipynb #rssm-infer
 @patch

@@ -127,7 +127,8 @@ class GRUDynamics(SequenceDynamics):
         memory=None, # memory `(n_layers,b,width)`; `None` for zeros
     ) -> tuple: # outputs `(b,t,width)` and the memory after the last
         "Read on with the library's fused loop over time"
-        return self.rnn(u, memory)
+        if not (u.is_cuda and torch.is_grad_enabled() and not self.training): return self.rnn(u, memory)
+        with torch.backends.cudnn.flags(enabled=False): return self.rnn(u, memory) # cuDNN gives no gradient in eval mode, in which one plans
 
 # %% ../nbs/06a_sequence_dynamics.ipynb #seq-lstm
 class LSTMDynamics(GRUDynamics):

@@ -1,6 +1,6 @@
 """Teach a model first to draw, then to foretell, with fastai's Learner
 
-`video_dls` gives fastai `DataLoaders` of clips from a folder. `fit_autoencoder` trains encoder and decoder, `encode_clips` turns frames into latents once, and `fit_dynamics` trains the dynamics on them by rolling out. The callbacks that do the work can be used with any `Learner`.
+`video_dls` gives fastai `DataLoaders` of clips from a folder. `fit_autoencoder` trains encoder and decoder, `encode_clips` turns frames into latents once, and `fit_dynamics` trains the dynamics on them by rolling out. The callbacks that do the work are those of [09b_callbacks](09b_callbacks.ipynb).
 
 Docs: https://world-models.github.io/world_models/training.html.md"""
 
@@ -175,11 +175,26 @@ class Autoencoder(nn.Module):
         return self.decoder.logits(z)
 
 # %% ../nbs/10_training.ipynb #tr-ae-fit
+def _place(model, device):
+    "Move the whole model, or find where it is"
+    if device is not None: model.to(device)
+    return next(model.parameters()).device
+
+def _tenths(steps, bs):
+    check_numbers(least=10, whole=True, steps=steps)
+    check_numbers(least=1, whole=True, bs=bs)
+    if steps%10: raise InputError(f'{steps=}', 'a multiple of ten', f'take {round(steps/10)*10}')
+
+def _settings(model):
+    "What the weights do not tell of a model: its numbers and words, part by part"
+    return [f'{type(m).__name__} ' + str({k:v for k,v in vars(m).items() if k[0]!='_' and k!='training' and isinstance(v, (bool,int,float,str,tuple))}) for m in model.modules()]
+
 def _train(model, loss, train, valid, lr, seed, cbs, desc, file, progress, device, n_epoch=10, **about):
     check_numbers(above=0, lr=lr)
-    if device is not None: model.to(device)
+    check_numbers(least=0, **{o:about[o] for o in ('k','noise','jitter') if o in about})
+    model.to(device)
     plan = dict(lr=lr, seed=seed, epochs=n_epoch, batches=len(train), bs=train.bs, length=train.length, clips=len(train.clips), **about)
-    if file is not None: plan |= dict(data=tensor_digest(train.clips, train.actions), model=[f'{k} {tuple(v.shape)}' for k,v in model.state_dict().items()])
+    if file is not None: plan |= dict(data=tensor_digest(train.clips, train.actions), model=[f'{k} {tuple(v.shape)}' for k,v in model.state_dict().items()], parts=_settings(model))
     resume = ResumeCB(file, plan)
     cbs = [*cbs, EpochSeedCB(seed), GradientClip(1.), NaNGuardCB(), one_cycle(lr), bar := BarCB(desc, progress), resume]
     learn = Learner(bank_dls(train, valid, device), model, loss_func=loss, opt_func=adamw, cbs=cbs)
@@ -199,17 +214,19 @@ def fit_autoencoder(
     seed:int=0, # seed of the draws
     file=None, # where to keep the state for resuming; `None` keeps none
     progress:bool=False, # show a bar
-    device=None, # where to train; `None` is the CPU
+    device=None, # where to train; `None` is where the model is
 ) -> Learner: # with the losses in its recorder
     "Teach encoder and decoder to draw single frames"
     check_clips(train, valid)
+    _tenths(steps, bs)
+    if tuple(train.shape[2:])!=tuple(model.x_shape): raise InputError(f'frames {tuple(train.shape[2:])}', f'{tuple(model.x_shape)}, as the model draws', 'resize them, or build the model for their size')
     background = median_frame(train)
-    if device is not None: model.to(device)
+    device = _place(model, device)
     with torch.no_grad(): model.decoder.background.copy_(background.clamp(.02,.98).logit())
     def make(x, a):
         x = to_unit(x).float()
         return x, x, foreground_weight(x, background, k)
-    banks = [ClipBank(c, 1, bs, n, make, seed=seed, part=p) for c,n,p in ((train,max(steps//10,1),'train'), (valid,4,'valid'))]
+    banks = [ClipBank(c, 1, bs, n, make, seed=seed, part=p) for c,n,p in ((train,steps//10,'train'), (valid,4,'valid'))]
     both = Autoencoder(model)
     def loss(*o): return reconstruction_loss(*o) + both.loss
     return _train(both, loss, *banks, lr, seed, [CodebookCB()], 'learning to draw    ', file, progress, device, k=k, jitter=both.jitter)
@@ -226,12 +243,13 @@ def encode_clips(
 ) -> Tensor: # standardised latents `(n,t,*shape)`, half precision, on the CPU
     "Encode a whole dataset, once"
     check_clips(clips)
+    check_numbers(least=1, whole=True, bs=bs)
     device = model.eval().z_mean.device
     if measure:
         some = clips[::max(len(clips)//128,1)].to(device)
         z = torch.cat([model.encoder(to_unit(c).float()) for c in some.split(bs)])
         axes = [i for i,o in enumerate(model.z_mean.shape) if o==1]
-        model.z_mean.copy_(z.mean(axes, keepdim=True)); model.z_std.copy_(z.std(axes, keepdim=True).clamp(min=1e-3))
+        model.z_mean.copy_(z.mean(axes, keepdim=True)); model.z_std.copy_(z.std(axes, correction=0, keepdim=True).clamp(min=1e-3))
     out = torch.empty(*clips.shape[:2], *model.spec.shape, dtype=torch.half)
     for i in track(range(0,len(clips),bs), desc, progress=progress):
         out[i:i+bs] = model.encode(to_unit(clips[i:i+bs].to(device)).float()).half().cpu()
@@ -276,20 +294,21 @@ def fit_dynamics(
     seed:int=0, # seed of the draws
     file=None, # where to keep the state for resuming; `None` keeps none
     progress:bool=False, # show a bar
-    device=None, # where to train; `None` is the CPU
+    device=None, # where to train; `None` is where the model is
 ) -> Learner: # with the losses in its recorder
     "Teach the dynamics to foretell latents, by their own `loss`"
+    _tenths(steps, bs)
     if train.shape[1]<=n_ctx: raise InputError(f'clips of {train.shape[1]} frames', f'more than the {n_ctx} seen', 'make longer clips')
-    if device is not None: model.to(device)
+    device = _place(model, device)
     dynamics,z_background = getattr(model, 'dynamics', model),None
     if background is not None and dynamics.spec.kind=='map':
         with torch.no_grad(): z_background = model.encode(background[None,None].to(model.z_mean.device))[0,0].cpu()
     def make(z, a):
         z = z.float()
-        return (z,a), z.new_ones(len(z)) if z_background is None else latent_weight(z[:,n_ctx-1:], z_background, k)
+        return (z,a), z.new_ones(len(z)) if z_background is None else latent_weight(z[:,n_ctx-1:], z_background.to(z.device), k)
     lengths = tuple(min(l, train.shape[1]-n_ctx) for l in lengths)
     banks = [ClipBank(c, n_ctx+lengths[-1], bs, n, make, a, seed, p)
-        for c,a,n,p in ((train,actions[0],max(steps//10,1),'train'), (valid,actions[1],4,'valid'))]
+        for c,a,n,p in ((train,actions[0],steps//10,'train'), (valid,actions[1],4,'valid'))]
     cbs = [LossesCB(), LengthCB(n_ctx, lengths, until), ContextNoiseCB(noise, n_ctx)]
     return _train(DynamicsLoss(dynamics, n_ctx), lambda losses,w: sum(losses.values()), *banks, lr, seed, cbs, 'learning to foretell', file, progress, device,
         n_ctx=n_ctx, lengths=list(lengths), until=until and list(until), k=k, noise=noise, background=None if background is None else tensor_digest(background))

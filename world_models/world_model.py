@@ -134,10 +134,12 @@ def save_model(
 ) -> Path: # the folder
     "Write a model as a folder that is enough to build it again"
     folder = Path(folder)
-    config = {r: part_config(p) for r in _roles if (p := getattr(model,r)) is not None} | facts
+    if own := sorted({*facts} & {*_roles}): raise InputError(f'{own[0]} as a fact', 'a name that no part has', 'choose another')
+    try: config = json.dumps({r: part_config(p) for r in _roles if (p := getattr(model,r)) is not None} | facts, indent=1)
+    except TypeError as e: raise InputError(f'a fact that JSON cannot hold ({e})', 'numbers, words and lists', 'convert it') from None
     weights = save({k: v.contiguous() for k,v in model.state_dict().items()})
     with atomic_path(folder/'model.safetensors') as f: f.write_bytes(weights)
-    with atomic_path(folder/'config.json') as f: f.write_text(json.dumps(config, indent=1))
+    with atomic_path(folder/'config.json') as f: f.write_text(config)
     return folder
 
 # %% ../nbs/09_world_model.ipynb #wm-load
