@@ -326,7 +326,6 @@ def make_batches(
     **store, # see `open_store`: `device`, `budget`, `cache`, `threads`, `progress`
 ) -> dict: # `Batches` for each part of the split
     "Make batches for training, validation and test"
-    split = split_of(source, split, seed)
-    stores = {k:open_store(Windows(source, n_ctx, n_fut, items=v), **store) for k,v in split.items()}
+    stores = {k:open_store(Windows(source, n_ctx, n_fut, items=v), **store) for k,v in split_of(source, split, seed).items()}
     about = {k:dict(shuffle=True, drop_last=True, augment=augment) if k=='train' else dict(shuffle=False) for k in stores}
     return {k:Batches(o, bs, seed=seed, **about[k]) for k,o in stores.items()}

@@ -39,10 +39,10 @@ class SequenceDynamics(Dynamics):
         spec:LatentSpec, # latents that it takes and makes: a vector or tokens
         width:int, # numbers that stand for one latent inside
         n_act:int=0, # numbers in one action
+        **sizes, # other sizes of a subclass, each one or more
     ):
         super().__init__()
-        check_numbers(least=1, whole=True, width=width)
-        check_numbers(least=0, whole=True, n_act=n_act)
+        for least,o in ((1,dict(width=width, **sizes)), (0,dict(n_act=n_act))): check_numbers(least=least, whole=True, **o)
         self.spec, self.width, self.n_act = spec, width, n_act
         self.inp = nn.Linear(spec.shape[-1]+n_act, width)
         self.out = nn.Linear(width, spec.shape[-1])
@@ -53,8 +53,7 @@ class SequenceDynamics(Dynamics):
         a:Tensor|None=None, # the action that follows each, `(b,t,n_act)`
     ) -> Tensor: # inputs `u` of the network, `(b,t,width)`, or `(b,t,n,width)` for tokens
         "Join each latent with its action"
-        a = check_actions(a, *z.shape[:2], self.n_act, z)
-        a = a.view(*z.shape[:2], *[1]*(z.ndim-3), self.n_act).expand(*z.shape[:-1], -1)
+        a = check_actions(a, *z.shape[:2], self.n_act, z).view(*z.shape[:2], *[1]*(z.ndim-3), self.n_act).expand(*z.shape[:-1], -1)
         return self.inp(torch.cat([z, a.to(z.dtype)], -1))
 
     def read(self,
@@ -117,8 +116,7 @@ class GRUDynamics(SequenceDynamics):
         n_layers:int=1, # layers, each fed by the one before
         n_act:int=0, # numbers in one action
     ):
-        check_numbers(least=1, whole=True, n_layers=n_layers)
-        super().__init__(vector_spec(z_shape), width, n_act)
+        super().__init__(vector_spec(z_shape), width, n_act, n_layers=n_layers)
         self.z_shape, self.n_layers = tuple(z_shape), n_layers
         self.rnn = self.cell(width, width, n_layers, batch_first=True)
 
@@ -171,8 +169,7 @@ class TCNDynamics(SequenceDynamics):
         ks:int=3, # frames under one kernel, at least 2
         n_act:int=0, # numbers in one action
     ):
-        check_numbers(least=1, whole=True, depth=depth)
-        super().__init__(vector_spec(z_shape), width, n_act)
+        super().__init__(vector_spec(z_shape), width, n_act, depth=depth)
         self.z_shape, self.depth, self.ks = tuple(z_shape), depth, ks
         self.layers = nn.ModuleList([CausalConv(width, ks, 2**i) for i in range(depth)])
         self.norm = nn.LayerNorm(width)
@@ -216,14 +213,12 @@ class CausalBlock(nn.Module):
         b,t,_ = u.shape
         q,k,v = self.qkv(self.norm(u)).view(b, t, 3, self.heads, -1).permute(2,0,3,1,4)
         if past is not None: k,v = torch.cat([past[0],k], 2), torch.cat([past[1],v], 2)
-        n = k.shape[2]
-        pos = torch.arange(n, device=u.device)
+        pos = torch.arange(n := k.shape[2], device=u.device)
         back = pos[n-t:,None] - pos
         mask = None if t==1 else (back>=0) & (back<self.window)
         y = F.scaled_dot_product_attention(rotate(q, pos[n-t:]), rotate(k, pos), v, attn_mask=mask)
         u = u + self.out(y.transpose(1,2).reshape(b, t, -1))
-        keep = slice(max(0, n-self.window+1), None)
-        return u + self.mlp(u), (k[:,:,keep], v[:,:,keep])
+        return u + self.mlp(u), tuple(o[:,:,max(0, n-self.window+1):] for o in (k,v))
 
 # %% ../nbs/06a_sequence_dynamics.ipynb #seq-transformer
 class TransformerDynamics(SequenceDynamics):
@@ -236,8 +231,7 @@ class TransformerDynamics(SequenceDynamics):
         n_ctx_max:int=64, # frames that one block looks back on, the present one included
         n_act:int=0, # numbers in one action
     ):
-        check_numbers(least=1, whole=True, depth=depth)
-        super().__init__(vector_spec(z_shape), width, n_act)
+        super().__init__(vector_spec(z_shape), width, n_act, depth=depth)
         self.z_shape, self.depth, self.heads, self.n_ctx_max = tuple(z_shape), depth, heads, n_ctx_max
         self.layers = nn.ModuleList([CausalBlock(width, heads, n_ctx_max) for _ in range(depth)])
         self.norm = nn.LayerNorm(width)
