@@ -16,7 +16,7 @@ import torch
 from torch import nn, Tensor
 from torch.nn import functional as F
 from .core import InputError, LatentSpec, check_numbers
-from .deep_decoders import patch_grid
+from .deep_decoders import check_grid, patch_grid
 
 # %% ../nbs/07b_readouts.ipynb #ro-soft
 def _wide(x): return x.to(torch.promote_types(x.dtype, torch.float32)) # half precision cannot add
@@ -111,7 +111,7 @@ def heat_target(
     sigma:float=1.5, # spread of the bump, cells of the heat map
 ) -> Tensor: # `(...,rows,columns)`, each map sums to 1, or to 0 where there is nothing
     "Spread each place over the cells around it"
-    if not isinstance(size, (tuple,list)) or len(size)!=2: raise InputError(f'size={size!r}', 'rows and columns', 'write (8,8)')
+    check_grid(size=size)
     if not sigma>0: raise InputError(f'sigma={sigma}', 'a spread above 0', 'take 0.1 for a single cell')
     unit = _wide(unit)
     there = (unit.abs()<=1).all(-1)[...,None,None]
@@ -141,7 +141,7 @@ class HeatmapHead(LatentReader):
         grid:tuple|None=None, # rows and columns of patches, for tokens; `None` takes a square
     ):
         super().__init__(z_shape, grid)
-        if not isinstance(size, (tuple,list)) or len(size)!=2: raise InputError(f'size={size!r}', 'rows and columns', 'write (8,8)')
+        check_grid(size=size)
         self.size, self.k, self.width = tuple(size), k, width
         cells = self.cells or (1,1)
         if any(s<1 or s%c for s,c in zip(size, cells)):
