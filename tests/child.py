@@ -45,18 +45,15 @@ def forked(f, *args):
 # ---------------------------------------------------------------- wm-demo
 
 # what `--quick` shall mean here: seconds of work, several shards
-TINY = dict(plan=dict(n_clips=30, draw_steps=10, foretell_steps=10), bs=(4,4))
-SMALL = dict(plan=dict(n_clips=300, draw_steps=250, foretell_steps=150), bs=(32,8), size=32) # enough to learn one pendulum
+TINY = dict(plan=dict(n_clips=30, draw_steps=10, draw_bs=4, foretell_steps=10, foretell_bs=4))
+SMALL = dict(plan=dict(n_clips=300, draw_steps=250, draw_bs=32, foretell_steps=150, foretell_bs=8), size=32) # enough to learn one pendulum
 
-def shrink(plan, bs, **films):
+def shrink(plan, **films):
     "Make the quick job another one"
-    from world_models import datasets, demo, training
+    from world_models import datasets, demo
     demo.QUICK = plan
     datasets.write_episodes = partial(datasets.write_episodes, shard_size=5)
     datasets.import_videos = partial(datasets.import_videos, shard_size=5, **films)
-    for name,n in zip(('fit_autoencoder','fit_dynamics'), bs):
-        def fit(*args, _fit=getattr(training,name), _n=n, **kw): return _fit(*args, **kw|dict(bs=_n))
-        setattr(training, name, fit)
 
 def cut_power(when, name, at=1):
     """Die by SIGKILL just `before` or `after` the `at`-th file `name` is put in its place, or in the middle of `removing` the folder `name`;

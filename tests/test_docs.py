@@ -1,33 +1,35 @@
 "The site, as far as it can be built without Quarto: pages staged, sidebar complete, front page in step"
-import importlib, inspect, json, os, re, shutil, subprocess, sys
+import functools, importlib, inspect, json, os, re, shutil, subprocess, sys
 from pathlib import Path
 import pytest
 from nbdev.config import get_config
 from nbdev.doclinks import nbglob
-from child import BIN, THREADS
+from child import forked
 
 root = Path(__file__).resolve().parent.parent
 cfg = get_config(root)
 pages = {p.relative_to(cfg.nbs_path).as_posix() for p in nbglob(cfg.nbs_path, as_path=True)}
 
+def stage(copy):
+    "What `nbdev-proc-nbs` does, in a process that has the libraries loaded; nbdev reads its settings for each cell, here once"
+    import nbdev.config, nbdev.processors, nbdev.process, nbdev.serve, nbdev.serve_drv
+    os.chdir(copy)
+    once = functools.cache(nbdev.config.get_config)
+    for m in (nbdev.config, nbdev.processors, nbdev.process, nbdev.serve, nbdev.serve_drv):
+        if hasattr(m, 'get_config'): m.get_config = once
+    nbdev.serve.proc_nbs(n_workers=0)
+
 @pytest.fixture(scope='module')
 def staged(tmp_path_factory):
-    "A copy of the project in which `nbdev-proc-nbs` has run, with a `quarto` that does nothing, so that nobody installs one"
-    tmp = tmp_path_factory.mktemp('docs')
-    fake,copy = tmp/'bin'/'quarto', tmp/'project'
-    fake.parent.mkdir()
-    fake.write_text('#!/bin/sh\nexit 0\n'); fake.chmod(0o755)
+    "A copy of the project in which the pages have been staged for Quarto"
+    copy = tmp_path_factory.mktemp('docs')/'project'
     leave = shutil.ignore_patterns('.*','demo','_proc','_docs','build','*.egg-info','__pycache__','results')
     shutil.copytree(root, copy, symlinks=True, ignore=leave)
-    env = os.environ | THREADS | dict(PATH=f'{fake.parent}:{BIN}:{os.environ["PATH"]}', PYTHONPATH=str(copy))
-    env.pop('IN_TEST', None)
-    r = subprocess.run([BIN/'nbdev-proc-nbs'], cwd=copy, env=env, capture_output=True, text=True)
-    return copy, r
+    return copy, forked(stage, copy)
 
 def test_every_page_is_staged(staged):
     copy,r = staged
-    assert r.returncode==0, r.stdout+r.stderr
-    assert 'Traceback' not in r.stderr and 'Error' not in r.stderr, r.stderr
+    assert r.code==0 and 'Traceback' not in r.err and 'Error' not in r.err, r.out+r.err
     assert {p.relative_to(copy/'_proc').as_posix() for p in (copy/'_proc').rglob('*.ipynb')} == pages
 
 def test_what_is_exported_is_documented(staged):

@@ -11,6 +11,7 @@ __all__ = ['ORDER', 'copy_last', 'mean_frame', 'constant_disc', 'optical_flow', 
 import numpy as np
 import torch
 from torch import Tensor
+from .core import InputError, check_frames
 from .detection import cover
 
 # %% ../nbs/11d_baselines.ipynb #ev-still
@@ -39,6 +40,7 @@ def constant_disc(
 ): # an `f(context, actions, horizon)` for those clips, frames square
     "Make the answer that shows every object at one place, in the colour that it had when last seen"
     def f(context, actions, horizon):
+        context = context.float()
         n,size,i = len(context),context.shape[-1],torch.arange(len(context))
         out = detector.background[:,None,None].expand_as(context[:,-1])
         for j in range(len(centre)):
@@ -58,7 +60,8 @@ def optical_flow(
 ) -> Tensor: # `(b,horizon,c,h,w)`
     "Foretell that every pixel goes on as it went; flow after Farnebäck 2003, doi:10.1007/3-540-45103-X_50"
     import cv2
-    context,where = context.detach().float().cpu(),context.device
+    context,where = check_frames(context, values=False).detach().float().cpu(),context.device
+    if context.shape[1]<2: raise InputError('a context of one frame', 'two or more', 'a speed takes two looks')
     grey,out = (context[:,-2:].mean(2)*255).round().byte().numpy(),[]
     (row,col),k = np.indices(context.shape[-2:], np.float32),np.arange(1, horizon+1, dtype=np.float32)
     for (prev,last),x in zip(grey, context[:,-1].movedim(1,-1).contiguous().numpy()):

@@ -49,6 +49,8 @@ class ClipBank:
         part:str='train', # what the batches are for; each part has draws of its own
     ):
         check_numbers(least=1, whole=True, length=length, bs=bs, n_batches=n_batches)
+        if not isinstance(clips, Tensor) or clips.ndim<3 or 0 in clips.shape: raise InputError(f'clips {tuple(getattr(clips, "shape", ()))} in a {type(clips).__name__}', 'a tensor (clips, time, ...), one clip or more', 'encode some first')
+        if actions is not None and (actions.ndim!=3 or actions.shape[:2]!=(len(clips),clips.shape[1]-1)): raise InputError(f'actions {tuple(actions.shape)} for clips {tuple(clips.shape)}', '(clips, time-1, numbers)', 'give one action between two frames')
         self.clips, self.length, self.bs, self.n_batches, self.make = clips, length, bs, n_batches, make
         self.seed, self.part, self.epoch = seed, part, 0
         self.actions = clips.new_zeros(clips.shape[0], clips.shape[1]-1, 0) if actions is None else actions
@@ -80,7 +82,7 @@ class EpochSeedCB(Callback):
     ): self.seed = seed
     def before_epoch(self):
         torch.manual_seed(stream_seed('epoch', self.seed, self.epoch)>>193) # torch takes 63 bits
-        self.dls.train.dataset.epoch = self.epoch
+        if hasattr(bank := getattr(self.dls.train, 'dataset', None), 'epoch'): bank.epoch = self.epoch
 
 # %% ../nbs/09b_callbacks.ipynb #cbs-length
 class LengthCB(Callback):
@@ -91,9 +93,10 @@ class LengthCB(Callback):
         lengths:tuple=(2,5,10), # frames to foretell, stage by stage
         until:tuple|None=None, # end of each stage, as a part of all epochs; `None` makes all equally long
     ):
+        check_numbers(least=1, whole=True, n_ctx=n_ctx, **{f'lengths[{i}]':o for i,o in enumerate(lengths)})
         self.n_ctx, self.lengths = n_ctx, lengths
         self.until = until or tuple((i+1)/len(lengths) for i in range(len(lengths)))
-        if len(self.until)!=len(lengths): raise InputError(f'{len(lengths)} lengths and {len(self.until)} ends', 'as many ends as lengths', 'give one end for each length')
+        if not lengths or len(self.until)!=len(lengths) or list(self.until)!=sorted({*self.until}): raise InputError(f'lengths {lengths} with ends {self.until}', 'as many rising ends as lengths', 'give one end for each length')
     def before_epoch(self):
         stage = sum(self.epoch/self.n_epoch >= u for u in self.until[:-1])
         self.n_fut,self.bank = self.lengths[stage],getattr(self.dls.train, 'dataset', None)
@@ -111,10 +114,13 @@ class ContextNoiseCB(Callback):
     def __init__(self,
         sd:float=.05, # standard deviation of the noise, in standard deviations of the latents
         n_ctx:int|None=None, # frames that are context; `None` for all that the model is given
-    ): self.sd, self.n_ctx = sd, n_ctx
+    ):
+        check_numbers(least=0, sd=sd); check_numbers(least=1, whole=True, n_ctx=n_ctx)
+        self.sd, self.n_ctx = sd, n_ctx
     def before_batch(self):
         if not self.training: return
         z,*rest = self.xb
+        if not isinstance(z, Tensor): raise InputError('batches of frames and actions', 'latents first', 'give fit_dynamics its noise, or put this after what takes batches apart')
         seen = z[:,:self.n_ctx]
         self.learn.xb = (torch.cat([seen + self.sd*torch.randn_like(seen), z[:,seen.shape[1]:]], 1), *rest)
 

@@ -38,7 +38,10 @@ def to_images(
     "Turn frames into bytes, channel last"
     if hasattr(x, 'detach'):
         x = x.detach().cpu().movedim(-3,-1)
-        return np.round(x.float().clamp(0,1).numpy()*255).astype(np.uint8) if x.is_floating_point() else x.numpy()
+        if str(x.dtype)=='torch.uint8': return x.numpy()
+        lo,hi = x.float().aminmax() if x.numel() else (0,1)
+        if not (x.is_floating_point() and lo>=-.5 and hi<=1.5): raise InputError(f'frames of {x.dtype} from {lo:.3g} to {hi:.3g}', 'floats in [0,1], or bytes', 'scale them, and look for nan')
+        return np.round(x.float().clamp(0,1).numpy()*255).astype(np.uint8)
     x = np.asarray(x)
     if x.dtype!=np.uint8: raise InputError(f'an array of {x.dtype} {x.shape}', 'uint8 with the channel last, or a tensor with the channel first', 'convert it, so that nobody has to guess the range')
     return x

@@ -23,8 +23,8 @@ from .storage import atomic_path, claim, digest, locked, read_json, remove_own, 
 
 # %% ../nbs/20_demo.ipynb #demo-plan
 N_CTX, HORIZON = 4, 26
-FULL = dict(n_clips=4000, draw_steps=600, foretell_steps=1600)
-QUICK = dict(n_clips=60, draw_steps=10, foretell_steps=10)
+FULL = dict(n_clips=4000, draw_steps=600, draw_bs=64, foretell_steps=1600, foretell_bs=32)
+QUICK = dict(n_clips=60, draw_steps=10, draw_bs=8, foretell_steps=10, foretell_bs=8)
 
 def make_plan(
     videos=None, # folder of videos; `None` simulates two bouncing balls
@@ -152,10 +152,10 @@ def train_model(
         x = {k: torch.from_numpy(clips.all_frames(parts[k])).movedim(-1,-3) for k in ('train','valid')}
         set_seed(plan['seed'])
         model = build_model(tuple(x['train'].shape[2:])).to(device)
-        fit_autoencoder(model, x['train'], x['valid'], steps=plan['draw_steps'], file=work/'draw.pt', **common)
+        fit_autoencoder(model, x['train'], x['valid'], steps=plan['draw_steps'], bs=plan['draw_bs'], file=work/'draw.pt', **common)
         z = {k: encode_clips(model, x[k], measure=k=='train', desc=f'encoding, {k:5}     ', progress=progress) for k in x}
         background = median_frame(x.pop('train'))
-        fit_dynamics(model, z['train'], z['valid'], background, steps=plan['foretell_steps'], bs=32, lr=3e-3,
+        fit_dynamics(model, z['train'], z['valid'], background, steps=plan['foretell_steps'], bs=plan['foretell_bs'], lr=3e-3,
             file=work/'foretell.pt', **common)
         return save_model(model, folder, n_ctx=plan['n_ctx'], fps=clips.fps)
 

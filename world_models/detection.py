@@ -19,7 +19,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from .core import InputError, as_frames
+from .core import InputError, as_frames, check_frames
 from .labels import visibility
 from .rendering import draw_discs, to_pixels
 
@@ -147,7 +147,9 @@ class Detector:
         shown=None, # which objects can be seen, `(n,t,k)` bool; `None`: all
     ):
         "Read background and brightness off true frames"
-        h,w = x.shape[-2:]
+        (n,t,_,h,w),k = check_frames(x).shape, radius.shape[-1]
+        if tuple(pos.shape)!=(n,t,k,2) or tuple(radius.shape)!=(n,k) or not k:
+            raise InputError(f'centres {tuple(pos.shape)} and radii {tuple(radius.shape)} for frames {tuple(x.shape)}', '(n,t,k,2) and (n,k), one object or more', 'give each object a place in each frame, and a radius')
         background = x.movedim(2,-1).flatten(0,-2).median(0).values
         col,row = pos[...,0].round().long().clamp(0,w-1), pos[...,1].round().long().clamp(0,h-1)
         m = (x-background[:,None,None]).abs().amax(2)
@@ -165,6 +167,9 @@ class Detector:
         x, # frames, `(n,t,c,h,w)`
     ) -> Detections: # what is seen in them
         "Find the objects of each clip in its frames"
+        check_frames(x, values=False)
+        if (len(x),x.shape[2])!=(len(self.level),len(self.background)):
+            raise InputError(f'{len(x)} clips of {x.shape[2]} channels for a detector of {len(self.level)} of {len(self.background)}', 'its own clips', 'take part of it, det[:n], or calibrate another')
         if x.shape[1]>1 and x.stride(1)==0: # one frame repeated: look once
             return Detections(*(o.repeat_interleave(x.shape[1], 1) for o in self(x[:,:1])))
         m = (x-self.background[:,None,None]).abs().amax(2)
@@ -251,7 +256,8 @@ def constant_velocity(
 ): # an `f(context, actions, horizon)` for those clips, frames square
     "Make the answer in which every object goes on as it went"
     def f(context, actions, horizon):
-        h,w = context.shape[-2:]
+        context,(h,w) = check_frames(context, values=False).float(),context.shape[-2:]
+        if context.shape[1]<2: raise InputError('a context of one frame', 'two or more', 'a speed takes two looks')
         d,r,ground = detector(context[:,-2:]), detector.radius, detector.background[:,None,None]
         path,seen = extrapolate(d, r, horizon, h, w), d.found[:,1,:,None,None,None]
         x = context[:,-1]
@@ -270,6 +276,7 @@ def observe(
     x, # their first frames, square, `(n,t,c,h,w)`
 ): # `Detector` of the clips; all true centres, `(n,n_frames,k,2)` pixels; which objects show half of themselves or more; share of these found in `x`
     "Make a detector for simulated clips, and grade it on the frames that it is made from"
+    if 'radius' not in ep.params: raise InputError(f'clips of {ep.world}, where nothing has a radius', 'a world of objects', 'compare pixels instead')
     t,(pos,radius),shown = x.shape[1], true_discs(ep, x.shape[-1]), torch.from_numpy(visibility(ep, x.shape[-1]))>=.5
     det = Detector.calibrate(x, pos[:,:t], radius, shown[:,:t])
     dist,_ = match(det(x), pos[:,:t], det.radius)

@@ -22,7 +22,7 @@ from .core import InputError, as_frames, check_numbers, track
 from .storage import atomic_path
 from .intervals import bootstrap
 from .detection import constant_velocity, observe
-from .objects import judge
+from .objects import judge, sights
 from .baselines import constant_disc, copy_last, mean_frame, optical_flow, straight_on, tell
 from .rendering import render
 from .rollout import check_answer
@@ -76,13 +76,13 @@ def score(
     detector=None, # `Detector` of these clips; `None` leaves the objects out
     pos=None, # true centres, `(b,horizon,k,2)` pixels
     shown=None, # which objects can be seen, `(b,horizon,k)` bool; `None`: all
+    seen=None, # what `sights` says of the true frames; `None` looks
     metrics=(), # more of them: name → `f(pred, truth)` → `(b,horizon)`
 ) -> dict: # metric → `(b,horizon)`
     "All metrics of each clip at each step; squared errors for `position_rmse`, `nan` where no object counts"
     out = dict(psnr=psnr(y,x), ssim=ssim(y,x))
-    if detector is not None: out |= judge(y, x, detector, pos, shown)
+    if detector is not None: out |= judge(y, x, detector, pos, shown, seen)
     for name,f in dict(metrics).items():
-        if name in METRICS: raise InputError(f'a metric named {name!r}', 'a name of your own', 'rename it')
         out[name] = v = torch.as_tensor(f(y.clone(), x.clone())).detach().float().cpu()
         if v.shape!=y.shape[:2]: raise InputError(f'metric {name!r} of shape {tuple(v.shape)}', tuple(y.shape[:2]), 'give a number for each clip and step')
     return out
@@ -134,12 +134,17 @@ class Report:
         "system → metric → one number a step"
         return {s:{m:self.curve(m,s).tolist() for m in self.scores} for s in self.scores['psnr']}
 
+    def _of(self, metric, system):
+        for found,known in ((metric,self.scores), (system,self.scores.get(metric,()))):
+            if found not in known: raise InputError(f'{found!r}', ', '.join(known), 'ask for what was scored')
+        return self.scores[metric][system]
+
     def curve(self,
         metric:str, # one of `METRICS`
         system:str='model', # 'model', a baseline, or 'floor'
     ) -> np.ndarray: # `(horizon,)`
         "A metric against the step"
-        mean,finish = mean_of(self.scores[metric][system]), about(metric).finish
+        mean,finish = mean_of(self._of(metric, system)), about(metric).finish
         return mean if finish is None else finish(mean)
 
     def interval(self,
@@ -147,14 +152,14 @@ class Report:
         system:str='model', # 'model', a baseline, or 'floor'
     ) -> np.ndarray: # lower and upper bounds, `(2,horizon)`
         "The 95 % interval of a metric against the step"
-        return bootstrap(self.scores[metric][system], about(metric).finish, groups=self.groups)
+        return bootstrap(self._of(metric, system), about(metric).finish, groups=self.groups)
 
     def gain(self,
         metric:str, # one of `METRICS`
         system:str, # a baseline, or 'floor'
     ) -> np.ndarray: # mean, lower and upper bound, `(3,horizon)`
         "By how much the model's metric is above that of another on the same clips, with the 95 % interval of this difference"
-        model,other = (self.scores[metric][o] for o in ('model',system))
+        model,other = (self._of(metric, o) for o in ('model',system))
         h,finish = model.shape[1],about(metric).finish or (lambda v: v)
         def apart(v): return finish(v[...,:h])-finish(v[...,h:])
         both = np.concatenate([model,other], 1) # drawn together: what is hard for one is hard for both
@@ -259,6 +264,12 @@ def _given(value, name, own, remedy):
     if value.shape!=own.shape: raise InputError(f'a {name} of shape {tuple(value.shape)}', tuple(own.shape), remedy)
     return value
 
+def _door(f, metrics, groups, n):
+    "Refuse what would fail only after the work"
+    if hasattr(f, 'imagine') or not callable(f): raise InputError(f'a {type(f).__name__} as f', 'a function f(context, actions, horizon)', 'for a WorldModel: lambda c, a, n: rollout(model, c, n, a)')
+    if odd := [k for k,o in (metrics or {}).items() if not callable(o) or k in METRICS]: raise InputError(f'metric {odd[0]!r}', 'functions by name, none of them a name of ours', 'rename it, or give a function')
+    if groups is not None and np.shape(groups)!=(n,): raise InputError(f'groups of shape {np.shape(groups)} for {n} clips', f'({n},)', 'say of each clip what it belongs to')
+
 @torch.no_grad()
 def evaluate(
     f, # any callable `f(context, actions, horizon)` that returns frames `(b,horizon,c,h,w)` in [0,1]
@@ -279,6 +290,8 @@ def evaluate(
     "Score any program on held-out clips, beside what it must beat"
     for least,o in ((2,dict(n_ctx=n_ctx)), (1,dict(horizon=horizon, bs=bs, size=size))): check_numbers(least=least, whole=True, **o)
     x,truth,acts = held_out(ep, n_ctx+horizon, frames, size)
+    if groups is None: groups = getattr(ep, 'groups', getattr(ep, 'params', {}).get('twin'))
+    _door(f, metrics, groups, len(x))
     seen = as_frames(x[:,:n_ctx])
     average = _given(mean, 'mean', seen.mean((0,1)), 'put the channels first')
     det,notes,scores = None,[],{}
@@ -290,15 +303,14 @@ def evaluate(
         b = slice(i, i+bs)
         fut = as_frames(x[b,n_ctx:])
         d = None if det is None else det[b]
-        at = () if d is None else (d, pos[b,n_ctx:n_ctx+horizon], shown[b,n_ctx:n_ctx+horizon])
+        at = () if d is None else (d, pos[b,n_ctx:n_ctx+horizon], shown[b,n_ctx:n_ctx+horizon], sights(d, fut))
         runs = dict(model=f)
         if baselines: runs |= dict(copy_last=copy_last, optical_flow=optical_flow, mean_frame=mean_frame(average))
         if baselines and d is not None: runs |= dict(discs=constant_velocity(d), constant_disc=constant_disc(d, places, pos[b,:n_ctx], shown[b,:n_ctx]))
         if reconstruct is not None: runs['floor'] = lambda c,a,n: reconstruct(c, fut.clone())
         for name,g in runs.items():
             y = check_answer(g(seen[b].clone(), acts[b].clone(), horizon), fut.shape) # copies: what one does to them shall not reach the next
-            for m,v in score(y, fut, *at or (None,)*3, metrics or {}).items(): scores.setdefault(m,{}).setdefault(name,[]).append(v)
+            for m,v in score(y, fut, *at or (None,)*4, metrics or {}).items(): scores.setdefault(m,{}).setdefault(name,[]).append(v)
     done = {m:{s:torch.cat(v).double().numpy() for s,v in o.items()} for m,o in scores.items()}
     done,moving = straight_on(done)
-    if groups is None: groups = getattr(ep, 'groups', getattr(ep, 'params', {}).get('twin'))
     return Report(done, n_ctx, '\n'.join(notes + tell(done['psnr'], moving, mean is not None, centre is not None)), groups)

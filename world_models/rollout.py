@@ -70,6 +70,7 @@ def compare_frames(
     "Put truth, prediction and error of each frame side by side, with bars between them"
     x,y = to_images(truth),to_images(pred)
     if x.shape!=y.shape: raise InputError(f'a prediction {y.shape} for a truth {x.shape}', 'equal shapes', 'compare the same frames')
+    if x.ndim!=4 or x.shape[-1] not in (1,3): raise InputError(f'frames {x.shape}', '(time, height, width, channel) with one or three channels', 'choose the channels to show')
     x,y = (np.broadcast_to(o, (*o.shape[:-1],3)) for o in (x,y))
     e = np.abs(x.astype(np.int16)-y).astype(np.uint8)
     bar = np.full((*x.shape[:2],2,3), (255,140,0), np.uint8)

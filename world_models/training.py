@@ -21,6 +21,7 @@ from .core import InputError, check_clips, check_numbers, show_frames, to_unit, 
 from .storage import tensor_digest
 from .datasets import Windows
 from .loading import Batches, open_store
+from .episodes import nearest
 from .dynamics import Dynamics
 from .losses import foreground_weight, latent_loss, latent_weight, median_frame, reconstruction_loss
 from .inspection import split_of
@@ -107,10 +108,10 @@ def seen_batch(
     x = to_unit(x.movedim(-1,1)) if x.dtype==torch.uint8 else x.float()
     return (x[None], torch.zeros(1, len(x)-1, 0) if a is None else torch.as_tensor(a)[None].float()),
 
-_OPEN = 'fps','size','channels','layout' # for `open_source`
+_OPEN,_STORE = ('fps','size','channels','layout'),('device','budget','cache','threads','progress') # for `open_source`, for `open_store`
 
 def video_dls(
-    source, # anything that `open_source` knows: a folder of episodes or of videos, an array; or a set that has been opened
+    source, # path that `open_source` knows: a folder of episodes, videos or pictures, a `.npy`; or a set that has been opened
     n_ctx:int=4, # frames seen
     n_fut:int=10, # frames to foretell
     bs:int=16, # clips in a batch
@@ -121,10 +122,12 @@ def video_dls(
     **options, # of `open_source`: `size`, `channels`, `fps`, `layout`; of `open_store`, where frames wait: `device`, `budget`, `cache`, `threads`, `progress`
 ) -> DataLoaders: # training and validation loaders of `((x_ctx,a),x_fut)`; `n_fut` says how far they go
     "Load windows of clips, split by video, as fastai `DataLoaders`"
+    if odd := sorted({*options}-{*_OPEN,*_STORE}): raise InputError(f'option {odd[0]!r}', ', '.join(_OPEN+_STORE), nearest(odd[0], _OPEN+_STORE))
     how,store = ({k:v for k,v in options.items() if (k in _OPEN)==o} for o in (True,False))
     place = Path(source) if isinstance(source, (str,Path)) else None
     if place is None and how: raise InputError(f'{next(iter(how))} for a set that has been opened', 'a path', 'say it when you open the set')
     if place is not None: source = open_source(place, **how)
+    if not hasattr(source, 'lengths'): raise InputError(f'clips in a {type(source).__name__}', 'a path, or a set that has been opened', 'save arrays as .npy and give the path')
     split = split_of(source, split, seed)
     device = torch.device(store.get('device') or 'cpu')
     def loader(part, **how):
@@ -226,7 +229,7 @@ def fit_autoencoder(
     def make(x, a):
         x = to_unit(x).float()
         return x, x, foreground_weight(x, background, k)
-    banks = [ClipBank(c, 1, bs, n, make, seed=seed, part=p) for c,n,p in ((train,steps//10,'train'), (valid,4,'valid'))]
+    banks = [ClipBank(c, 1, bs, n, make, seed=seed, part=p) for c,n,p in ((train,steps//10,'train'), (valid,min(4,steps//10),'valid'))]
     both = Autoencoder(model)
     def loss(*o): return reconstruction_loss(*o) + both.loss
     return _train(both, loss, *banks, lr, seed, [CodebookCB()], 'learning to draw    ', file, progress, device, k=k, jitter=both.jitter)
@@ -308,7 +311,7 @@ def fit_dynamics(
         return (z,a), z.new_ones(len(z)) if z_background is None else latent_weight(z[:,n_ctx-1:], z_background.to(z.device), k)
     lengths = tuple(min(l, train.shape[1]-n_ctx) for l in lengths)
     banks = [ClipBank(c, n_ctx+lengths[-1], bs, n, make, a, seed, p)
-        for c,a,n,p in ((train,actions[0],steps//10,'train'), (valid,actions[1],4,'valid'))]
+        for c,a,n,p in ((train,actions[0],steps//10,'train'), (valid,actions[1],min(4,steps//10),'valid'))]
     cbs = [LossesCB(), LengthCB(n_ctx, lengths, until), ContextNoiseCB(noise, n_ctx)]
     return _train(DynamicsLoss(dynamics, n_ctx), lambda losses,w: sum(losses.values()), *banks, lr, seed, cbs, 'learning to foretell', file, progress, device,
         n_ctx=n_ctx, lengths=list(lengths), until=until and list(until), k=k, noise=noise, background=None if background is None else tensor_digest(background))

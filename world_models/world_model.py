@@ -20,7 +20,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import nn, Tensor
 from torch.nn.modules.module import register_module_parameter_registration_hook
-from .core import InputError, check_frames
+from .core import InputError, LatentSpec, check_frames, pick_device
 from .storage import atomic_path, read_json
 from .decoders import ConvDecoder
 from .deep_decoders import MapDecoder, TokenDecoder, VectorDecoder
@@ -54,6 +54,7 @@ class WorldModel(nn.Module):
         super().__init__()
         parts = dict(encoder=encoder, quantizer=quantizer, dynamics=dynamics, decoder=decoder)
         for name,part in parts.items():
+            if part is not None and not isinstance(getattr(part, 'spec', None), LatentSpec): raise InputError(f'a {name}, {type(part).__name__}, without a spec', 'a part that says which latents it carries', 'give it spec, a LatentSpec')
             if part is not None and not encoder.spec.fits(part.spec):
                 raise InputError(f'an encoder that makes {encoder.spec} and a {name} that takes {part.spec}', 'equal specs', f'build the {name} for {encoder.spec}')
         if tuple(decoder.x_shape)!=tuple(encoder.x_shape):
@@ -68,7 +69,7 @@ class WorldModel(nn.Module):
         x:Tensor, # frames `(b,t,c,h,w)` in [0,1]
     ) -> Tensor: # standardised latents `(b,t,*spec.shape)`
         "See"
-        z = self.encoder(x)
+        z = self.encoder(check_frames(x, self.x_shape, values=not torch.compiler.is_compiling()))
         if self.quantizer is not None: z = self.quantizer(z)[0]
         return (z-self.z_mean)/self.z_std
 
@@ -93,7 +94,7 @@ def decode(self:WorldModel,
     context:tuple|None=None, # last frame seen `(b,c,h,w)` and its standardised latent
 ) -> Tensor: # frames `(b,t,c,h,w)` in [0,1]
     "Draw"
-    raw = lambda u: u*self.z_std + self.z_mean
+    raw = lambda u: self.spec.check(u)*self.z_std + self.z_mean
     if context is None: return self.decoder(raw(z))
     x0,z0 = context
     return self.decoder(raw(z), (x0, raw(z0[:,None])[:,0]))
@@ -107,7 +108,7 @@ def forward(self:WorldModel,
     snap:bool=False, # keep to codes, see `imagine`
 ) -> Prediction: # frames and latents of the future
     "Look at the context and foretell what follows"
-    check_frames(x, self.x_shape)
+    check_frames(x, self.x_shape, values=not torch.compiler.is_compiling())
     z,codes,losses = self.encoder(x),None,{}
     if self.quantizer is not None: z,codes,losses['quantizer'] = self.quantizer(z)
     z = (z-self.z_mean)/self.z_std
@@ -169,6 +170,7 @@ def load_model(
     parts:dict|None=None, # further classes by name, for parts of your own
 ) -> WorldModel: # the model, ready to predict
     "Build a model from its folder, without running anything that the files could bring"
+    where = pick_device(device)
     config, weights = Path(folder)/'config.json', Path(folder)/'model.safetensors'
     for f in (config,weights):
         if not f.is_file(): raise InputError(f'no {f.name} in {folder}', 'a folder written by save_model', 'check the path')
@@ -189,4 +191,4 @@ def load_model(
     bad = [k for k,v in model.state_dict().items() if v.is_floating_point() and not v.isfinite().all()]
     if bad: raise InputError(f'{weights}: {bad[0]} is nan or infinite', 'the weights of a trained model', 'train it again, with a lower rate')
     model.config = cfg
-    return model.to(device).eval()
+    return model.to(where).eval()
