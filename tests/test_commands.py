@@ -50,7 +50,6 @@ def of(*names): return pytest.mark.parametrize('run', names, indirect=True, scop
 @pytest.fixture(scope='session')
 def jobs(request, tmp_path_factory):
     wanted = dict.fromkeys(n for o in request.session.items if hasattr(o,'callspec') and (n := o.callspec.params.get('run')))
-    if 'real_killed' in wanted: wanted['real'] = None
     wanted = ['whole', *(n for n in JOBS if n in wanted and n!='whole')]
     with ThreadPoolExecutor(2) as pool:
         yield {n: pool.submit(JOBS[n], tmp_path_factory.mktemp(n)) for n in wanted}
@@ -96,16 +95,6 @@ def test_help_and_package_do_not_import_torch():
 def real(tmp):
     "The console script, one quick run left alone"
     return tmp, console('--quick','--out','whole', cwd=tmp)
-
-@job
-def real_killed(tmp):
-    "The same, killed from outside while it learns, twice, and taken up again"
-    for file in ('draw.pt','foretell.pt'):
-        p = subprocess.Popen([WM,'--quick','--resume','--out','killed'], cwd=tmp, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ|THREADS)
-        while p.poll() is None and not (tmp/'killed'/'work'/file).exists(): time.sleep(.05)
-        p.kill()
-        assert p.wait()==-9, f'ended before {file} was seen'
-    return tmp, console('--quick','--resume','--out','killed', cwd=tmp)
 
 @of('real')
 def test_run_leaves_exactly_its_results(run):
@@ -165,13 +154,6 @@ def test_progress_says_what_and_how_long(run):
     for what in ('write','learning to draw','learning to foretell','evaluat'):
         assert re.search(rf'{what}[^\r\n]*\d+%[^\r\n]*\d\d:\d\d left', err), what
 
-@of('real_killed')
-def test_killed_from_outside_and_resumed(run, jobs):
-    "The same numbers and the same files; so the same seed twice is the same too"
-    (tmp,r),(other,_) = run,jobs['real'].result()
-    assert r.returncode==0
-    assert_same_run(other/'whole', tmp/'killed')
-
 # ---------------------------------------------------------------- the same, another, broken off
 
 @job
@@ -186,11 +168,10 @@ def test_other_seed_other_numbers(run, whole):
         for s in ('model','copy_last'): assert a[k][s]!=c[k][s], (k,s)
     assert (whole/'model'/'model.safetensors').read_bytes()!=(run/'model'/'model.safetensors').read_bytes()
 
-CUTS = dict(plan=[('before',r'plan\.json')], simulating=[('after',r'shard-.*\.h5',2), ('before',r'shard-.*\.h5',2)],
-    drawing=[('after',r'draw\.pt',4), ('before',r'draw\.pt',2)], foretelling=[('before',r'foretell\.pt',3), ('after',r'foretell\.pt',2)],
-    saving=[('before',r'model\.safetensors'), ('after',r'model\.safetensors'), ('after',r'config\.json')],
-    evaluating=[('before',r'rollout\.mp4'), ('before',r'horizon\.png'), ('after',r'horizon\.png')],
-    finishing=[('before',r'metrics\.json'), ('after',r'metrics\.json'), ('before',r'manifest\.json'), ('after',r'index\.html'), ('removing','work')])
+CUTS = dict(beginning=[('before',r'plan\.json'), ('after',r'shard-.*\.h5',2), ('before',r'shard-.*\.h5',2)],
+    training=[('after',r'draw\.pt',4), ('before',r'draw\.pt',2), ('before',r'foretell\.pt',3), ('after',r'foretell\.pt',2)],
+    saving=[('before',r'model\.safetensors'), ('after',r'model\.safetensors'), ('after',r'config\.json'), ('before',r'rollout\.mp4')],
+    finishing=[('after',r'horizon\.png'), ('after',r'metrics\.json'), ('after',r'index\.html'), ('removing','work')])
 
 def broken_off(stage, tmp):
     "Broken off at one place after the other, then gone on with"

@@ -108,6 +108,7 @@ class LatentSpec:
         if not (hasattr(z, 'is_floating_point') and z.is_floating_point()):
             raise InputError(f"latents of {getattr(z, 'dtype', type(z).__name__)}", f'a tensor of floats for a {self}', 'encode frames first')
         if tuple(z.shape[2:])!=self.shape: raise InputError(f'latents {tuple(z.shape)}', f'(batch, time, *{self.shape}) for a {self}', 'use the encoder that belongs to this model')
+        if not z.shape[1]: raise InputError('a context of no frames', 'at least one', 'show the model something first')
         p = None if part is None else next(part.parameters(), None)
         if p is not None and p.dtype!=z.dtype:
             from torch import is_autocast_enabled

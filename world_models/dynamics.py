@@ -24,7 +24,6 @@ def check_actions(
     like:Tensor, # a tensor of the wanted device and type
 ) -> Tensor: # actions `(b,t,n_act)`
     "Refuse actions that are missing, too many or of the wrong width"
-    if t<0: raise InputError('a context of no frames', 'at least one', 'show the model something first')
     if a is None and n_act==0: return like.new_zeros(b, t, 0)
     found = 'no actions' if a is None else f'actions {tuple(a.shape)}'
     if a is None or tuple(a.shape)!=(b,t,n_act):
@@ -54,7 +53,6 @@ class Dynamics(nn.Module):
         "Foretell `n_fut` latents, each from the ones before"
         check_numbers(least=1, whole=True, n_fut=n_fut)
         (b,n),out = self.spec.check(z, self).shape[:2],[]
-        if n<1: raise InputError('a context of no frames', 'at least one', 'show the model something first')
         a = check_actions(a, b, n-1+n_fut, self.n_act, z)
         h = self.observe(z, a[:,:n-1])
         for k in range(n_fut):
@@ -130,7 +128,6 @@ class ResConvDynamics(Dynamics):
     ) -> tuple: # the last `n_ctx` maps, oldest first, each `(b,c,h,w)`
         "Keep the last maps; a shorter context begins with its first map repeated"
         maps = self.spec.check(z, self).unbind(1)
-        if not maps: raise InputError('a context of no frames', 'at least one', 'show the model something first')
         return (maps[0],)*(self.n_ctx-len(maps)) + maps[-self.n_ctx:]
 
     def step(self,
