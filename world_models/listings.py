@@ -45,8 +45,7 @@ def read_table(
     for c in columns:
         c = (c,) if isinstance(c, str) else c
         if not {*c}&{*names}:
-            raise InputError(f'{path} with the columns {", ".join(names) or "(none)"}', ' or '.join(c),
-                'add the column, or rename one')
+            raise InputError(f'{path} with the columns {", ".join(names) or "(none)"}', ' or '.join(c), 'add the column, or rename one')
     twice = [c for c in names if names.count(c)>1]
     if twice: raise InputError(f'{path} with {names.count(twice[0])} columns {twice[0]!r}', 'one of each', 'rename one')
     if not any(rows): raise InputError(f'{path} without a row', 'a row for each clip', 'fill it')
@@ -175,8 +174,7 @@ def _checked(z, path):
     if getattr(z, 'ndim', 0)!=5 or 0 in z.shape:
         raise InputError(f'{path}, latents {tuple(getattr(z,"shape",()))}', want, 'add or drop an axis')
     if not (hasattr(z, 'is_floating_point') and z.is_floating_point() and str(z.layout)=='torch.strided'):
-        raise InputError(f'{path}, latents of {z.dtype}', want,
-            'store dense numbers with a point; embed discrete tokens first')
+        raise InputError(f'{path}, latents of {z.dtype}', want, 'store dense numbers with a point; embed discrete tokens first')
     bad = sum(int((~o.isfinite()).sum()) for o in z)
     if bad:
         raise InputError(f'{path}, {bad} values that are nan or infinite', want,
