@@ -11,7 +11,7 @@ __all__ = ['Cuts', 'write_clips', 'card_path', 'write_card', 'read_truth', 'file
            'card_beside', 'convert', 'wm_convert']
 
 # %% ../nbs/03d_conversion.ipynb #con-imports
-import json, math, zlib
+import json, math, os, zlib
 from pathlib import Path
 from zipfile import BadZipFile
 import cv2
@@ -21,6 +21,7 @@ from .storage import atomic_folder, atomic_path, digest, locked, refuse_overwrit
 from .datasets import EpisodeSet, VideoSet, import_videos, pack_truth, write_shards, write_video
 from .episodes import TRUTH, Episodes
 from .generation import open_truth
+from .videos import VIDEO_SUFFIXES
 from .sources import OPTIONS, Clips, fingerprint, groups_of, kind_of, load_numbers, names_of, open_source, rates_of, tell_skipped
 
 # %% ../nbs/03d_conversion.ipynb #con-cuts
@@ -32,15 +33,10 @@ class Cuts(Clips):
     ):
         check_numbers(least=1, whole=True, n_frames=n_frames)
         lengths = np.asarray(source.lengths)
-        if np.isnan(source.fps):
-            rates = np.asarray(source.rates)
-            raise InputError(f'videos of {rates.min():g} to {rates.max():g} frames a second', 'one rate', 'say fps, at which all shall be shown')
-        if n_frames is None and np.ptp(lengths)>0:
-            raise InputError(f'clips of {lengths.min()} to {lengths.max()} frames', 'one length',
-                'say how many frames a clip shall have')
+        if np.isnan(source.fps): raise InputError(f'videos of {min(source.rates):g} to {max(source.rates):g} frames a second', 'one rate', 'say fps, at which all shall be shown')
+        if n_frames is None and np.ptp(lengths)>0: raise InputError(f'clips of {lengths.min()} to {lengths.max()} frames', 'one length', 'say how many frames a clip shall have')
         n = int(lengths[0]) if n_frames is None else int(n_frames)
-        if not 0<n<=lengths.max():
-            raise InputError(f'{n} frames a clip', f'1 to {lengths.max()}, the longest clip there is', 'ask for fewer')
+        if not 0<n<=lengths.max(): raise InputError(f'{n} frames a clip', f'1 to {lengths.max()}, the longest clip there is', 'ask for fewer')
         self.source,self.fps,self.frame_shape = source,source.fps,tuple(map(int, source.frame_shape))
         self.at = np.array([(i,s) for i,k in enumerate(lengths) for s in range(0, k-n+1, n)])
         self.lengths,self.starts = np.full(len(self.at), n),self.at[:,1]
@@ -66,7 +62,9 @@ class Cuts(Clips):
         ks, # numbers of frames, ascending
     ): # these frames, `(h,w,c)`, one after the other
         "Read any frames of one piece, and hold few at a time"
-        return _each(self.source, int(self.at[i,0]), np.asarray(ks)+self.at[i,1])
+        ks = np.asarray(ks)
+        if any((ks<0)|(ks>=self.lengths[i])): raise InputError(f'frames {ks} of a piece', f'numbers from 0 to {self.lengths[i]-1}', 'change them')
+        return _each(self.source, int(self.at[i,0]), ks+self.at[i,1])
 
 def _each(source, i, ks=None):
     "The frames of a clip one after the other, held one at a time if the source can do that"
@@ -80,6 +78,12 @@ def _shard_size(frame_shape, n_frames):
     need_memory(3*int(n_frames)*h*w*c, f'a clip of {n_frames:,} frames of {h}×{w} pixels')
     return max(1, min(100, 2**26//(int(n_frames)*h*w*c)))
 
+def _check(source, path=None):
+    "Refuse what holds no pictures, and a place where something lies"
+    if path is not None and os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path)): raise InputError(f'{path} is there already', 'a place where nothing lies yet', 'choose another, or delete it')
+    x = source.frames(0, 0, 1) if len(source.lengths) else np.zeros(0)
+    if x.dtype!=np.uint8 or x.ndim!=4 or x.shape[-1] not in (1,3): raise InputError(f'frames of {x.dtype}, {x.shape}', 'bytes (time, height, width, channel) with 1 or 3 channels, uint8', 'store latents with save_latents')
+
 def write_clips(
     folder, # where the shards shall lie
     source, # any source of frames in bytes
@@ -88,10 +92,12 @@ def write_clips(
     progress:bool=False, # show a bar?
 ) -> EpisodeSet: # the set; its `videos` are the names of the clips of the source, its `groups` say which one
     "Copy a source into shards, with the truth of whole clips if it knows it; run again, it goes on where it stopped"
-    cuts,bytes_ = Cuts(source, n_frames),np.dtype(np.uint8)
-    if getattr(source, 'dtype', bytes_)!=bytes_: raise InputError(f'frames of {source.dtype}', 'bytes, uint8', 'store latents with save_latents')
+    check_numbers(least=1, whole=True, shard_size=shard_size)
+    _check(source)
+    cuts = Cuts(source, n_frames)
     if shard_size is None: shard_size = _shard_size(cuts.frame_shape, cuts.lengths[0])
     ep = getattr(source, 'episodes', lambda: None)() if n_frames is None else None
+    acts = ep is None and hasattr(cuts, 'actions') and cuts.actions(0).shape[-1]>0
     made = dict(world='clips', seed=0) if ep is None else dict(world=ep.world, seed=ep.seed)
     settings = dict(**made, fps=cuts.fps, n=len(cuts), n_frames=int(cuts.lengths[0]), size=cuts.frame_shape[:2],
         channels=cuts.frame_shape[2], shard_size=shard_size, source=fingerprint(source))
@@ -101,6 +107,7 @@ def write_clips(
     def make(k, lo, hi):
         truth,about = ({},{}) if ep is None else pack_truth(ep[lo:hi], lo)
         arrays = truth|dict(frames=cuts.all_frames(range(lo,hi)), group=group[lo:hi], start=cuts.starts[lo:hi])
+        if acts: arrays['actions'] = np.stack([cuts.actions(i) for i in range(lo,hi)])
         return arrays, dict(videos=videos, skipped=getattr(source, 'skipped', {}), **about)
     return write_shards(folder, settings, len(cuts), make, progress)
 
@@ -129,19 +136,19 @@ def write_card(
     n,names = len(source.lengths),names_of(source)
     arrays = dict(lengths=source.lengths, groups=groups_of(source), rates=rates_of(source), starts=getattr(source, 'starts', np.zeros(n, int)), look=_look(source))
     if names: arrays['names'] = np.array(names)
-    if ep is None and hasattr(source, 'actions') and (acts := [source.actions(i) for i in range(n)])[0].size: arrays |= {f'actions/{i}':a for i,a in enumerate(acts)}
+    if ep is None and hasattr(source, 'actions') and (acts := [source.actions(i) for i in range(n)]) and any(a.size for a in acts): arrays |= {f'actions/{i}':a for i,a in enumerate(acts)}
     if ep is not None:
         arrays |= dict(world=ep.world, seed=ep.seed, fps=ep.fps, columns=ep.names, units=ep.units, measures=[*ep.measures.items()], **{f'params/{k}':v for k,v in ep.params.items()})
         arrays |= {k:getattr(ep,k) for k in TRUTH if getattr(ep,k) is not None}
         kinds = ep.events.dtype # without the notes that HDF5 makes on its types
         arrays['events'] = ep.events.astype([(k,kinds[k].str) for k in kinds.names])
-    with atomic_path(path) as tmp: np.savez(tmp, **arrays, **more)
+    with atomic_path(path) as tmp, open(tmp, 'wb') as f: np.savez(f, **arrays, **more)
 
 def _card(path):
     "A card, `{}` where there is none"
     if not Path(path).is_file(): return {}
     try: return {**load_numbers(path)}
-    except (TypeError, ValueError, OSError, zlib.error, BadZipFile) as e:
+    except (TypeError, ValueError, OSError, EOFError, RuntimeError, zlib.error, BadZipFile) as e:
         if isinstance(e, InputError): raise
         raise InputError(f'{path} is torn, or no card', 'what wm-convert leaves', 'delete it, and copy the clips again') from None
 
@@ -154,8 +161,7 @@ def read_truth(
         facts = {k:z[k].tolist() for k in ('world','seed','fps','units')} | dict(names=z['columns'].tolist(), measures=dict(z['measures'].tolist())) | {k:z[k] for k in TRUTH if k in z}
         return Episodes(**facts, params={k.split('/')[1]:v for k,v in z.items() if k.startswith('params/')})
     except (LookupError, TypeError, ValueError, AttributeError) as e:
-        raise InputError(f'{path} holds no truth', 'the card of simulated clips',
-            'choose another file, or copy the clips again') from None
+        raise InputError(f'{path} holds no truth', 'the card of simulated clips', 'choose another file, or copy the clips again') from None
 
 # %% ../nbs/03d_conversion.ipynb #con-folder
 def file_names(
@@ -163,13 +169,11 @@ def file_names(
     suffix:str='', # what each shall end with
 ) -> list: # a different name for each clip
     "Names of files for clips: their own where they have some, else numbers"
-    own = [Path(o).with_suffix('').as_posix() for o in names_of(source) or []]
-    if not own or any(o in ('','.') or o.startswith('/') or '..' in Path(o).parts or printable(o)!=o or Path(o).parts[0].startswith('.') for o in own):
+    own = [(o.with_suffix('') if o.suffix.lower() in VIDEO_SUFFIXES else o).as_posix() for o in map(Path, names_of(source) or [])]
+    if not own or any(o=='.' or o.startswith('/') or printable(o)!=o or any(p.startswith('.') for p in Path(o).parts) for o in own):
         return [f'clip-{i:05d}{suffix}' for i in range(len(source.lengths))]
     twice = len(set(own))<len(own)
     return [f'{o}-{i:05d}{suffix}' if twice else f'{o}{suffix}' for i,o in enumerate(own)]
-
-def _film(path, x, fps, crf): write_video(path, x, fps, crf)
 
 def _pictures(path, x, fps, crf):
     path.mkdir(parents=True)
@@ -184,7 +188,9 @@ def write_folder(
     made:str='', # what made it, for `convert`
 ) -> None:
     "Write a source as films or as pictures, with its card"
-    ep,put = getattr(source, 'episodes', lambda: None)(),dict(mp4=_film, images=_pictures)[kind]
+    if kind not in ('mp4','images'): raise InputError(f'{kind=}', 'mp4 or images', 'choose one of them')
+    _check(source, folder)
+    ep,put = getattr(source, 'episodes', lambda: None)(),dict(mp4=write_video, images=_pictures)[kind]
     files,rates = file_names(source, '.mp4' if kind=='mp4' else ''),rates_of(source)
     with atomic_folder(folder) as tmp:
         for i in track(range(len(files)), desc=f'write {kind}', progress=progress): put(tmp/files[i], _each(source, i), float(rates[i]), crf)
@@ -203,6 +209,8 @@ def write_array(
     made:str='', # what made it, for `convert`
 ) -> None:
     "Write a source as one array `(n,t,h,w,c)`, with its card as `.clips.npz` beside it"
+    if Path(path).suffix!='.npy': raise InputError(f'{path} for an array', 'a name in .npy', 'rename it')
+    _check(source, path)
     cuts,ep = Cuts(source, n_frames),getattr(source, 'episodes', lambda: None)() if n_frames is None else None
     with atomic_path(path) as tmp:
         with open(tmp, 'wb') as f:
@@ -223,7 +231,7 @@ def card_beside(
         if path.is_dir() and any(path.glob('truth-*.h5')):
             ep = open_truth(path)
             fits = list(source.lengths)==[ep.n_frames]*len(ep) and abs(source.fps/ep.fps-1)<.01
-            z,order = dict(groups=pack_truth(ep)[0]['group']),np.arange(len(source.lengths))
+            z,order = dict(groups=pack_truth(ep)[0]['group'], rates=np.full(len(ep), ep.fps)),np.arange(len(source.lengths))
         else:
             if not (z := _card(card_path(path))): return False
             ep,order,fits = read_truth(card_path(path)) if 'world' in z else None,*_fits(z, source, timed)
@@ -261,19 +269,17 @@ def convert(
     **options, # see `open_source`
 ): # the source that was written: clips as they were read, or the shards
     "Copy clips from one format into another"
-    src,dst = Path(src),Path(dst)
+    check_numbers(least=1, whole=True, n_frames=n_frames)
+    src,dst,n_frames = Path(src),Path(dst),n_frames if n_frames is None else int(n_frames)
     if to is None: to = 'npy' if dst.suffix=='.npy' else 'episodes'
     if to not in OPTIONS: raise InputError(f'format {to!r}', ', '.join(OPTIONS), 'name one of these')
-    if (to=='npy')!=(dst.suffix=='.npy'):
-        raise InputError(f'{dst} for {to}', 'a name in .npy for npy, and for nothing else', 'rename it')
-    if dst.resolve().is_relative_to(src.resolve()):
-        raise InputError(f'{dst}, which lies in the source', 'a place outside of it', 'choose another')
+    if (to=='npy')!=(dst.suffix=='.npy'): raise InputError(f'{dst} for {to}', 'a name in .npy for npy, and for nothing else', 'rename it')
+    if dst.resolve().is_relative_to(src.resolve()): raise InputError(f'{dst}, which lies in the source', 'a place outside of it', 'choose another')
     refuse_overwrite(dst, src)
     foreign = [o for o in dst.glob('*') if not o.match('shard-*.h5') and o.name[0]!='.'] or [dst]*dst.is_file() if to=='episodes' else []
     if foreign: raise InputError(f'{foreign[0]} is there already', 'a place where nothing lies yet', 'choose another, or delete it')
     kind = kind_of(src)
-    if kind=='episodes'==to:
-        raise InputError(f'{src} holds episodes already', 'another format', 'say one with --to, or copy the folder')
+    if kind=='episodes'==to: raise InputError(f'{src} holds episodes already', 'another format', 'say one with --to, or copy the folder')
     source = open_source(src, progress, **options)
     carded = not isinstance(source, EpisodeSet) and card_beside(src, source, kind=='mp4' or options.get('fps') is not None)
     if to=='episodes' and isinstance(source, VideoSet) and src.is_dir() and not carded:
@@ -293,8 +299,7 @@ def convert(
 
 def _finished(dst, made):
     "Has this very command been here before and ended? Refuse what somebody else has put there"
-    there = dst.is_file() or dst.is_dir() and any(dst.iterdir())
-    card = card_path(dst)
+    there,card = dst.is_file() or dst.is_dir() and any(dst.iterdir()),card_path(dst)
     if not there and not card.exists(): return False
     was = _card(card)
     if str(was.get('made'))!=made:
@@ -319,7 +324,6 @@ def wm_convert(
     """Copy clips from one format into another: episodes, mp4, npy, images. All but mp4 keep every pixel; the truth of simulated clips goes along, unless they are cut.
     Examples: `wm-convert clips films --to mp4`; `wm-convert my_films clips --frames 30`; `wm-convert mnist_test_seq.npy mnist --layout tnhw`"""
     out = convert(src, dst, to, frames, progress=True, layout=layout, size=size, channels=channels, fps=fps)
-    (h,w,c),t = out.frame_shape,np.unique(out.lengths)
-    r = rates_of(out)
+    (h,w,c),t,r = out.frame_shape,np.unique(out.lengths),rates_of(out)
     rate = f'{out.fps:g}' if out.fps==out.fps else f'{r.min():g} to {r.max():g}'
     print(f'{printable(dst)}: {len(out)} clip{"s"*(len(out)>1)} of {t[0] if len(t)==1 else f"{t[0]} to {t[-1]}"} frames, {h}×{w}, {"grey" if c==1 else "colour"}, {rate} frames a second{", with truth" if getattr(out, "episodes", lambda: None)() is not None else ""}')

@@ -47,6 +47,7 @@ def plan_world(
     check_numbers(least=1, whole=True, n_frames=n_frames, size=size, channels=channels)
     shard = 16 if video else min(500, max(1, 2**26//max(1, n_frames*size*size*channels)))
     check_numbers(least=1, most=100_000*shard, whole=True, n=n) # names of shards have five digits
+    if video: check_numbers(least=1e-4, most=1e4, fps=fps) # what a film can have
     if video: kwargs |= dict(purpose='films') # whose clips are none of those of episodes
     return plan_episodes(world, n=n, n_frames=n_frames, fps=fps, size=size, channels=channels, shard_size=shard, **kwargs)
 
@@ -86,6 +87,7 @@ def write_film_shard(
     k:int, # number of the truth file
 ) -> None:
     "Make the videos of shard `k` that are missing, and then their truth"
+    check_numbers(least=0, most=-(-plan['n']//plan['shard_size'])-1, whole=True, k=k)
     claim(folder, 'wm-simulate')
     truth,clips = _truth_path(folder,k), _clips(plan,k)
     if known := truth.exists(): check_settings(truth, plan)
@@ -110,6 +112,8 @@ def write_films(
 ) -> list: # the films
     "Simulate, draw and film clips; run again, it goes on where it stopped"
     folder,plan = Path(folder),plan_world(world, **kwargs|dict(video=True))
+    check_numbers(least=1, whole=True, workers=workers)
+    rehearse(plan)
     shards = -(-plan['n']//plan['shard_size'])
     with locked(folder):
         claim(folder, 'wm-simulate') # refuses a folder of somebody else before anything is read
@@ -161,6 +165,7 @@ def make_worlds(
     names = list(FILMS if video else COUNTS) if world=='all' else [world]
     plans = [plan_world(o, video, **kwargs) for o in names]
     if Path(out).is_file(): raise InputError(f'{out}, which is a file', 'a folder', 'choose another --out')
+    if not video and any(Path(out).glob('truth-*.h5')): raise InputError(f'{out}, where films lie', 'a folder for episodes', 'choose another --out')
     check_numbers(least=1, whole=True, workers=workers)
     for plan in plans: rehearse(plan)
     rows = []
@@ -194,6 +199,7 @@ def read_params(
         if own in _OWN+_SET: raise InputError(f'{o!r} in --params', 'a parameter of the world', f'say --{own}' if own in _OWN else 'leave it out')
         try: values = [number(s) for s in v.split(':')]
         except ValueError: values = [v]*bool(v)
+        if k in out: raise InputError(f'{k} twice in --params', 'one value for each name', 'leave one out')
         if not k or len(values) not in (1,2): raise InputError(f'{o!r} in --params', 'name=number or name=low:high', 'for instance --params "gravity=1.2 radius=.07:.08"')
         out[k] = values[0] if len(values)==1 else tuple(values)
     return out

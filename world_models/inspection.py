@@ -8,22 +8,23 @@ Docs: https://world-models.github.io/world_models/inspection.html.md"""
 
 # %% auto #0
 __all__ = ['find_sets', 'Report', 'open_good', 'missing_shards', 'describe_episodes', 'describe_truth', 'describe_films',
-           'inspect_set', 'inspect_sets', 'contact_sheet', 'wm_inspect', 'clip_names', 'make_split', 'read_split',
-           'split_of', 'wm_split']
+           'inspect_set', 'inspect_sets', 'contact_sheet', 'wm_inspect', 'clip_names', 'groups_beside', 'make_split',
+           'read_split', 'split_of', 'wm_split']
 
 # %% ../nbs/03e_inspection.ipynb #ins-imports
-import json, os, re
+import copy, json, os, re, reprlib
 from dataclasses import dataclass, field
 from pathlib import Path
 import cv2
 import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from .core import InputError, command, frame_sheet, printable
+from .core import InputError, check_numbers, command, frame_sheet, printable
 from .storage import atomic_path, read_json, write_json
 from .datasets import EpisodeSet, Split, VideoSet, find_videos, split_clips, video_info
 from .shards import open_shard, verify_shard
-from .sources import kind_of, open_source
+from .sources import groups_of, kind_of, open_source
+from .conversion import card_beside
 from .videos import VIDEO_SUFFIXES
 
 # %% ../nbs/03e_inspection.ipynb #ins-find
@@ -40,6 +41,7 @@ def find_sets(
     shards = {p.parent for p in seen if _SHARD.fullmatch(p.name)}
     arrays = {p for p in seen if p.suffix=='.npy'}
     films = {p.parent for p in seen if p.suffix.lower() in VIDEO_SUFFIXES}-shards
+    films -= {p for p in films if films&{*p.parents}} # counted with those above them
     return sorted(shards|arrays|films) if shards|arrays else [path]
 
 # %% ../nbs/03e_inspection.ipynb #ins-report
@@ -62,10 +64,9 @@ def _span(x):
     return 'empty' if x.size==0 else f'{x.min():.3g}' if x.min()==x.max() else f'{x.min():.3g} to {x.max():.3g}'
 
 def _plural(n, word): return f"{n} {word}{'' if n==1 else 's'}"
-
 def _packed(f):
-    "Bytes that the frames take in a shard; 0 where there are none"
-    with open_shard(f) as h: return h['frames'].id.get_storage_size() if 'frames' in h else 0
+    "Bytes that the frames take in a shard, and in memory; 0 where there are none"
+    with open_shard(f) as h: return (h['frames'].id.get_storage_size(), h['frames'].nbytes) if 'frames' in h else (0,0)
 
 # %% ../nbs/03e_inspection.ipynb #ins-good
 def open_good(
@@ -104,13 +105,11 @@ def describe_episodes(
     source:EpisodeSet, # the clips
 ) -> list: # pairs of a word and what there is to say
     "Describe episodes and their truth"
-    packed,size = sum(map(_packed, source.files)),sum(map(os.path.getsize, source.files))
+    (packed,raw),size = map(sum, zip(*map(_packed, source.files))),sum(map(os.path.getsize, source.files))
     known = 'world','law','renderer','n','n_frames','fps','size','channels','seed','shard_size','videos'
     more = ', '.join(f'{k}={v}' for k,v in source.settings.items() if k not in known)
     rows = [('world', source.world), ('clips', _seconds(source)), ('seed', f"{source.seed}{more and f', {more}'}")]
-    if packed:
-        raw = len(source)*source.n_frames*int(np.prod(source.frame_shape))
-        rows += [('frames', f'{_picture(source.frame_shape)}, packed {raw/packed:.1f} times')]
+    if packed: rows += [('frames', f'{_picture(source.frame_shape)}, packed {raw/packed:.1f} times')]
     rows += [('files', f"{_plural(len(source.files),'shard')}, {size/1e6:.1f} MB")]
     if source.videos: rows += [('films', f'{len(set(source.groups))} films, {len(source.skipped)} left out')]
     return rows+describe_truth(source.episodes())
@@ -169,8 +168,7 @@ def inspect_set(
     gone = missing_shards(shards, source.settings) if source and path.is_dir() else []
     few = ', '.join(map(str,gone[:8]))+(' ...' if len(gone)>8 else '')
     if gone: bad.append(f"{_plural(len(gone),'shard')} not there: {few}; the command that made the others makes them too")
-    seen = source is not None and _packed(source.files[0])>0
-    return Report(path, describe_episodes(source) if source else [], bad, source if seen else None)
+    return Report(path, describe_episodes(source) if source else [], bad, source if source and _packed(source.files[0])[0] else None)
 
 def inspect_sets(
     path, # file or folder
@@ -187,6 +185,7 @@ def contact_sheet(
     side:int=96, # longest side of a frame, pixels
 ) -> np.ndarray: # one picture `(H,W,3)`, `uint8`; `None` if there is nothing to see
     "Draw a few clips of each set as rows of frames"
+    check_numbers(least=1, whole=True, rows=rows, columns=columns, side=side)
     films = []
     for source in [r.source for r in reports if r.source is not None]:
         n = max(1, rows//len(reports))
@@ -195,6 +194,7 @@ def contact_sheet(
             ks = np.linspace(0, t-1, min(columns,t)).round().astype(int)
             try: x = np.stack(list(source.pick(i, ks)) if hasattr(source, 'pick') else source.frames(i)[ks])
             except InputError: continue
+            if x.dtype!=np.uint8: continue
             k = side/max(x.shape[1:3])
             w,h = (max(1, round(o*k)) for o in x.shape[2:0:-1])
             if k<1: x = np.stack([cv2.resize(o, (w,h), interpolation=cv2.INTER_AREA).reshape(h,w,-1) for o in x])
@@ -222,8 +222,7 @@ def wm_inspect(
     if not no_sheet: _place(sheet)
     reports = inspect_sets(path, deep)
     for r in reports: print(r, end='\n\n')
-    picture = None if no_sheet else contact_sheet(reports)
-    if picture is not None:
+    if not no_sheet and (picture := contact_sheet(reports)) is not None:
         about = PngInfo()
         about.add_text('Software', 'wm-inspect')
         with atomic_path(sheet) as tmp: Image.fromarray(picture).save(tmp, 'PNG', pnginfo=about)
@@ -234,12 +233,25 @@ def wm_inspect(
 # %% ../nbs/03e_inspection.ipynb #ins-split
 def clip_names(
     source, # a source of clips
-) -> list: # a name for each clip; `None` where clips have only numbers
+) -> list: # a name for each clip; `None` where clips have only numbers, or share names
     "Names of clips that lie in files of their own, as seen from the folder that holds them all"
     files = [os.path.abspath(o.path) for o in getattr(source, 'infos', ())]
-    if not files: return getattr(source, 'names', None)
+    if not files:
+        names = getattr(source, 'names', None)
+        return names if names is not None and len({*names})==len(names) else None
     above = os.path.commonpath([os.path.dirname(o) for o in files])
     return [Path(os.path.relpath(o, above)).as_posix() for o in files]
+
+def groups_beside(
+    source, # clips, opened
+) -> np.ndarray: # `(n,)`
+    "What must stay together: as the source says, or else as the card beside its files says"
+    groups,path = groups_of(source),getattr(source, 'folder', None) or getattr(source, 'path', None)
+    if path is None or isinstance(source, EpisodeSet) or len(np.unique(groups))<len(groups): return groups
+    if isinstance(source, VideoSet): own = VideoSet(source.infos, 64); own.names = source.names # at their own rate
+    else: own = copy.copy(source)
+    card_beside(path, own, timed=False)
+    return groups_of(own)
 
 def make_split(
     source, # a source of clips
@@ -247,10 +259,10 @@ def make_split(
     seed:int=0, # order in which videos are dealt
 ) -> dict: # ready for JSON
     "Deal clips to training, validation and test, and note what was dealt"
-    split,names = split_clips(getattr(source, 'groups', len(source)), fractions, seed),clip_names(source)
+    split,names = split_clips(groups_beside(source), fractions, seed),clip_names(source)
     parts = {k:[int(i) if names is None else names[i] for i in v] for k,v in split.items()}
     about = {k:getattr(source, 'settings', {}).get(k) for k in ('world','seed','n','videos')}
-    return dict(schema='world_models.split', schema_version=1, by=split.by, seed=seed, fractions=list(fractions),
+    return dict(schema='world_models.split', schema_version=1, by=split.by, seed=seed if seed is None else int(seed), fractions=[*map(float, fractions)],
         clips=len(source.lengths), set=about, parts=parts)
 
 def read_split(
@@ -281,16 +293,17 @@ def split_of(
     source, # clips, opened
     split:dict|None=None, # clip numbers by part, if they are known
     seed:int=0, # order in which videos are dealt where nobody has split them
-) -> dict: # clip numbers by part: those given, or those of `split.json` in the folder of the clips, or new ones, split by video
+) -> dict: # clip numbers by part: those given, or those of `split.json` in the folder of the clips, or new ones, split by what `groups_beside` says
     "The split that holds for a set"
     if split is not None:
-        numbers = [int(i) for v in dict(split).values() for i in v]
-        if not {'train','valid'}<={*split} or len({*numbers})<len(numbers) or any(not 0<=i<len(source.lengths) for i in numbers):
-            raise InputError(f'a split {", ".join(f"{k} of {len(v)}" for k,v in dict(split).items()) or "of nothing"}', f'train and valid, and no clip of the {len(source.lengths)} twice', 'see split_clips')
+        parts = [np.asarray(v) for v in split.values()] if isinstance(split, dict) and {'train','valid'}<={*split} else []
+        i = np.concatenate(parts) if parts and all(o.ndim==1 and (o.dtype.kind in 'iu' or o.size==0) for o in parts) else None
+        if i is None or len(np.unique(i))<len(i) or any((i<0)|(i>=len(source.lengths))):
+            raise InputError(f'split={reprlib.repr(split)}', f'numbers of clips for train and valid, and no clip of the {len(source.lengths)} twice', 'see split_clips')
         return split
     folder = getattr(source, 'folder', None)
     if folder is not None and (folder/'split.json').is_file(): return read_split(folder, source)
-    return split_clips(getattr(source, 'groups', len(source.lengths)), seed=seed)
+    return split_clips(groups_beside(source), seed=seed)
 
 # %% ../nbs/03e_inspection.ipynb #ins-wm-split
 @command
@@ -307,11 +320,13 @@ def wm_split(
     if len(share)!=3: raise InputError(f'{fractions=}', 'three numbers with commas between', 'try .8,.1,.1')
     sets = find_sets(folder)
     if out and len(sets)>1: raise InputError(f'--out {out} for {len(sets)} sets', 'one set', 'leave it out, or split them one by one')
+    notes = {}
     for path in sets:
         file = Path(out) if out else path/'split.json' if path.is_dir() else path.with_suffix('.split.json')
         small = dict(size=16, channels=1) if kind_of(path) in ('mp4','images') else {} # films of all sizes: who is where does not depend on it
         note = make_split(open_source(path, **small), share, seed)
-        if os.path.lexists(file):
-            if read_json(file, 'a split', 'choose another --out')!=note: raise InputError(f'{file} holds another split', 'this one, or none', 'delete it, or choose another --out')
-        else: write_json(file, note)
+        if os.path.lexists(file) and read_json(file, 'a split', 'choose another --out')!=note: raise InputError(f'{file} holds another split', 'this one, or none', 'delete it, or choose another --out')
+        notes[file] = note
+    for file,note in notes.items():
+        if not os.path.lexists(file): write_json(file, note)
         print(f"{file}: {', '.join(f'{k} {len(v)}' for k,v in note['parts'].items())}, by {note['by']}")

@@ -45,8 +45,9 @@ def read_table(
     for c in columns:
         c = (c,) if isinstance(c, str) else c
         if not {*c}&{*names}:
-            raise InputError(f'{path} with the columns {", ".join(names) or "(none)"}', ' or '.join(c),
-                'add the column, or rename one')
+            raise InputError(f'{path} with the columns {", ".join(names) or "(none)"}', ' or '.join(c), 'add the column, or rename one')
+    twice = [c for c in names if names.count(c)>1]
+    if twice: raise InputError(f'{path} with {names.count(twice[0])} columns {twice[0]!r}', 'one of each', 'rename one')
     if not any(rows): raise InputError(f'{path} without a row', 'a row for each clip', 'fill it')
     return [dict(zip(names, r)) for r in rows]
 
@@ -146,16 +147,16 @@ class KineticsSet(Clips):
         rows,need = read_table(table, ('path','youtube_id','id'), 'label', bare=('path','label')),(n_frames-1)*stride+1
         paths = [_film_of(row, Path(root), outside) for row in track(rows, desc='find videos', progress=progress)]
         there = iter(probe_videos([o for o in paths if o], f'{table}.index.json', progress))
-        infos,self.labels,self.names,self.skipped = [],[],[],{}
+        infos,self.labels,self.names,self.skipped,at,groups = [],[],[],{},{},[]
         for k,(row,path) in enumerate(zip(rows, paths)):
             name,info = f"row {k+1}, {row.get('path') or row.get('youtube_id') or row.get('id')}",next(there) if path else None
             if info is None: self.skipped[name] = 'torn, or no video' if path else 'not there'
             elif info.n_frames<need: self.skipped[name] = f'shorter than {need} frames'
-            else: infos.append(info); self.labels.append(row.get('label','')); self.names.append(f"{self.labels[-1]}/{path.name}")
+            else: infos.append(info); self.labels.append(row.get('label','')); self.names.append(f"{self.labels[-1]}/{path.name}"); groups.append(at.setdefault(str(path) if row.get('path') else row.get('youtube_id') or row.get('id'), len(at)))
         tell_skipped(table, len(rows), self.skipped)
         self.films,self.n_frames,self.stride = VideoSet(infos, size, channels),n_frames,stride
         self.frame_shape,self.fps,self.lengths = self.films.frame_shape,self.films.fps/stride,np.full(len(infos), n_frames)
-        self.rates = self.films.rates/stride
+        self.rates,self.groups = self.films.rates/stride,groups
 
     def frames(self,
         i:int, # clip
@@ -173,8 +174,7 @@ def _checked(z, path):
     if getattr(z, 'ndim', 0)!=5 or 0 in z.shape:
         raise InputError(f'{path}, latents {tuple(getattr(z,"shape",()))}', want, 'add or drop an axis')
     if not (hasattr(z, 'is_floating_point') and z.is_floating_point() and str(z.layout)=='torch.strided'):
-        raise InputError(f'{path}, latents of {z.dtype}', want,
-            'store dense numbers with a point; embed discrete tokens first')
+        raise InputError(f'{path}, latents of {z.dtype}', want, 'store dense numbers with a point; embed discrete tokens first')
     bad = sum(int((~o.isfinite()).sum()) for o in z)
     if bad:
         raise InputError(f'{path}, {bad} values that are nan or infinite', want,
@@ -202,6 +202,7 @@ def _stats(z, mean=None, std=None):
 # %% ../nbs/03c_listings.ipynb #lst-numbers
 class _Numbers(Clips):
     "Latents `latents(i,start,stop)` of shape `spec` as frames"
+    dtype = np.dtype(np.float32)
     @property
     def frame_shape(self): # `(h,w,c)`
         "Shape of what `frames` gives"
@@ -228,6 +229,7 @@ class LatentSet(_Numbers):
         fps:float=15, # frames a second
         path:str='', # file that they are from
     ):
+        check_numbers(above=0, fps=fps)
         self.z,self.mean,self.std,self.fps,self.path = z,mean.view(-1,1,1),std.view(-1,1,1),fps,str(path)
         self.spec,self.lengths = LatentSpec('map', z.shape[2:]),np.full(len(z), z.shape[1])
 
@@ -256,6 +258,7 @@ def save_latents(
 ) -> None:
     "Write latents with the statistics that standardise them"
     import torch
+    if Path(path).suffix!='.pt': raise InputError(f'{path} for latents', 'a name in .pt', 'rename it')
     mean,std = _stats(_checked(z, path).detach().cpu(), mean, std)
     with atomic_path(path) as tmp: torch.save(dict(latents=z.detach().cpu().contiguous(), mean=mean, std=std), tmp)
 
@@ -298,8 +301,9 @@ class EmbeddingSet(_Numbers):
         outside:bool=False, # may the list lead out of its own folder?
         progress:bool=False, # show a bar?
     ):
+        check_numbers(above=0, fps=fps)
         rows,self.fps,self.spec = read_table(table, column),fps,None
-        self.paths,self.rows,lengths,self.skipped = [],[],[],{}
+        self.paths,self.rows,lengths,self.skipped,at = [],[],[],{},{}
         for k,row in enumerate(track(rows, desc='look at files', progress=progress)):
             path,name = Path(table).parent/row.get(column, ''),f'row {k+1}, {row.get(column)}'
             if not _is_there(path): self.skipped[name] = 'not there'; continue
@@ -310,7 +314,7 @@ class EmbeddingSet(_Numbers):
             if self.spec.shape!=tuple(shape): self.skipped[name] = f'not {self.spec} as the first is'; continue
             self.paths.append(path); self.rows.append(row); lengths.append(t)
         tell_skipped(table, len(rows), self.skipped)
-        self.lengths,self.names = np.array(lengths),[o.name for o in self.paths]
+        self.lengths,self.names,self.groups = np.array(lengths),[o.name for o in self.paths],[at.setdefault(os.path.abspath(o), len(at)) for o in self.paths]
 
     def latents(self,
         i:int, # clip
@@ -319,4 +323,6 @@ class EmbeddingSet(_Numbers):
     ) -> np.ndarray: # `(t,*spec.shape)`, `float32`, as the network made them
         "Read embeddings of one clip"
         x = _only(self.paths[i])[start:stop]
-        return x.astype(np.float32) if isinstance(x, np.ndarray) else x.float().numpy()
+        with np.errstate(over='ignore'): x = x.astype(np.float32) if isinstance(x, np.ndarray) else x.float().numpy()
+        if not np.isfinite(x).all(): raise InputError(f'{self.paths[i]} with {(~np.isfinite(x)).sum()} values that are nan or infinite', 'numbers', 'look at the network, perhaps its half precision overflows')
+        return x

@@ -39,7 +39,7 @@ def read_weights(
     file = Path(file).expanduser()
     if not file.is_file(): raise InputError(f'no file {file}', 'a weight file, .safetensors or of torch.save', remedy)
     try:
-        found = load_file(file) if file.suffix=='.safetensors' else torch.load(file, map_location='cpu', weights_only=True)
+        found = load_file(file) if file.suffix.lower()=='.safetensors' else torch.load(file, map_location='cpu', weights_only=True)
         found = dict(_tensors(found)) if isinstance(found, dict) else {}
     except Exception as e: # a file of a stranger can fail in any way
         why = (str(e).splitlines() or [type(e).__name__])[0][:80]
@@ -89,7 +89,7 @@ def own_weights(
         for w in want:
             if k==w or k.endswith(f'.{w}'): fits[k[:-len(w)]] = fits.get(k[:-len(w)],0)+1
     best = [p for p,n in fits.items() if n==max(fits.values())]
-    if len(best)>1: best = [p for p in best if 'teacher' in p or 'ema' in p] or best
+    if len(best)>1: best = [p for p in best if re.search(r'(?<![a-z])(teacher|ema)(?![a-z])', p)] or best
     if len(best)>1: raise InputError(f'{what} with {len(best)} networks that fit, {", ".join(best)}', 'one', 'save the one that you want')
     p = best[0] if best else ''
     own = {k[len(p):]: v for k,v in found.items() if k.startswith(p)}
@@ -98,19 +98,21 @@ def own_weights(
 # %% ../nbs/04_weights.ipynb #pre-load
 def load_exactly(
     net:nn.Module, # network to fill
-    weights:dict, # tensors by name
+    weights:dict, # tensors by name, of any precision
     what:str, # what to call the weights in a message
-    ignore:tuple=(), # beginnings of names that may be left over
+    ignore:tuple|str=(), # beginnings of names that may be left over
 ):
     "Fill a network with weights that fit it, each tensor of it and no other"
     want = net.state_dict()
     needed = [k for k in want if not k.endswith('num_batches_tracked')] # that one is a count, which only training reads
     missing = [k for k in needed if k not in weights]
-    extra = [k for k in weights if k not in want and not k.startswith(tuple(ignore))]
+    extra = [k for k in weights if k not in want and not k.startswith(ignore if isinstance(ignore, str) else tuple(ignore))]
+    odd = [k for k in needed if k in weights and not (isinstance(weights[k], Tensor) and weights[k].is_floating_point()==want[k].is_floating_point())]
+    if odd: raise InputError(f'{what} with {odd[0]} of {getattr(weights[odd[0]], "dtype", type(weights[odd[0]]).__name__)}', f'a tensor of {want[odd[0]].dtype}', 'take weights that are not quantised')
     wrong = [k for k in want if k in weights and weights[k].shape!=want[k].shape]
     remedy = 'take the weights of this very backbone'
     more = lambda names: names[0] + (f' and {len(names)-1} more' if len(names)>1 else '')
-    broken = [k for k in want if k in weights and not wrong and weights[k].is_floating_point() and not weights[k].isfinite().all()]
+    broken = [k for k in want if k in weights and not wrong and weights[k].is_floating_point() and not weights[k].to(want[k].dtype).isfinite().all()]
     if wrong:
         found, expected = (tuple(o[wrong[0]].shape) for o in (weights, want))
         raise InputError(f'{what} with {wrong[0]} of shape {found}', f'{expected}', remedy)
