@@ -41,14 +41,13 @@ class EpisodeSet:
             f = self._shard(k)
             if k: check_settings(file, notes[0]['settings']); check_neighbour(f, self._shard(0))
             notes.append({o:note(f,o) for o in ('settings','videos','skipped')} | {o:read_rows(f,o) for o in ('group','start')}
-                | dict(shape=f['frames' if 'frames' in f else 'state'].shape))
+                | dict(shape=f['frames' if 'frames' in f else 'state'].shape, dtype=f['frames'].dtype if 'frames' in f else np.dtype(np.uint8)))
         self.settings,self.videos = notes[0]['settings'],list(notes[0]['videos'])
         self.skipped = {k:v for o in notes for k,v in o['skipped'].items()}
         self.world,self.seed,self.fps = (self.settings[k] for k in ('world','seed','fps'))
-        self.n_frames,self.frame_shape = notes[0]['shape'][1],notes[0]['shape'][2:]
+        self.n_frames,self.frame_shape,self.dtype = notes[0]['shape'][1],notes[0]['shape'][2:],notes[0]['dtype']
         self.groups,self.starts = (np.concatenate([o[k] for o in notes]) for k in ('group','start'))
-        self._ends = np.cumsum([o['shape'][0] for o in notes])
-        self.lengths = np.full(self._ends[-1], self.n_frames)
+        self._ends = np.cumsum([o['shape'][0] for o in notes]); self.lengths = np.full(self._ends[-1], self.n_frames)
         if len(self)==0: raise InputError(f'no clip in {self.files[0]}', 'at least one', 'give other videos')
 
     def __len__(self): return len(self.lengths)
@@ -73,10 +72,14 @@ def open_episodes(
     path, # folder of shards, or one shard
 ) -> EpisodeSet: # the clips that lie there
     "Open what `write_episodes` or `import_videos` made"
-    files = sorted(Path(path).glob('shard-*.h5')) if os.path.isdir(path) else [path]
+    folder = Path(path) if os.path.isdir(path) else None
+    files = [path] if folder is None else sorted(folder.glob('shard-*.h5'), key=lambda p: (len(p.name),p)) # 99999 before 100000
     if not files: raise InputError(f'no shard in {path}', 'files named shard-*.h5', 'check the path, or write the episodes first')
     ds = EpisodeSet(files)
-    ds.folder = Path(path) if os.path.isdir(path) else None # where its split may lie
+    ds.folder,n,size = folder,*map(ds.settings.get, ('n','shard_size')) # where its split may lie
+    n = -(-n//size) if whole(n,1) and whole(size,1) else len(files)
+    gone = [k for k in range(min(n,len(files)+1)) if folder and shard_path(folder,k) not in files]
+    if gone: raise InputError(f'{shard_path(folder,gone[0])} is not there', f'{n} shards', 'run the command that made the others, it makes what is missing')
     return ds
 
 @patch
@@ -84,7 +87,7 @@ def frames(self:EpisodeSet,
     i:int, # clip
     start:int=0, # first frame
     stop:int|None=None, # one past the last frame; `None` for all
-) -> np.ndarray: # `(t,h,w,c)`, `uint8`
+) -> np.ndarray: # `(t,h,w,c)`, bytes or floats as they were stored
     "Read frames of one clip"
     k,j = self._at(i)
     if 'frames' not in self._shard(k): raise InputError(f'{self.files[k]}, truth without frames', 'a shard with frames', 'open the films beside it')
@@ -93,10 +96,10 @@ def frames(self:EpisodeSet,
 @patch
 def all_frames(self:EpisodeSet,
     idx=None, # clips to read; `None` for all
-) -> np.ndarray: # `(n,t,h,w,c)`, `uint8`
+) -> np.ndarray: # `(n,t,h,w,c)`, bytes or floats as they were stored
     "Read many clips into one array"
     idx = np.arange(len(self)) if idx is None else np.asarray(idx)
-    out = np.empty((len(idx), self.n_frames, *self.frame_shape), np.uint8)
+    out = np.empty((len(idx), self.n_frames, *self.frame_shape), self.dtype)
     for o,i in zip(out, idx): o[:] = self.frames(i)
     return out
 
@@ -127,10 +130,9 @@ def plan_episodes(
 ) -> dict: # ready for JSON
     "State everything that decides what lies in the shards"
     check_numbers(least=1, whole=True, n=n, n_frames=n_frames, size=size, shard_size=shard_size)
-    check_numbers(least=0, whole=True, seed=seed)
+    check_numbers(least=0, most=2**63-1, whole=True, seed=seed)
     law = WORLDS[world].version if world in WORLDS else None
     return plain(dict(world=world, law=law, renderer=RENDERER, n=n, n_frames=n_frames, fps=fps, size=size, channels=channels, seed=seed, shard_size=shard_size) | overrides)
-
 _DRAWING = 'law','renderer','purpose','size','channels','shard_size' # of a plan, what `simulate` does not need
 
 def pack_truth(
@@ -155,7 +157,6 @@ def simulate_shard(
     kw = {o:v for o,v in plan.items() if o not in _DRAWING}
     seed = stream_seed(plan['purpose'], plan['seed'], k) if 'purpose' in plan else (plan['seed'],k)
     return simulate(**kw|dict(n=hi-lo, seed=seed))
-
 def _make_episodes(plan, k, lo, hi):
     ep = simulate_shard(plan, k, lo, hi)
     truth,about = pack_truth(ep, lo)
@@ -194,9 +195,9 @@ def actions(self:EpisodeSet,
 ) -> np.ndarray: # what acts between those frames, `(t-1,n_act)`, `float32`; no columns where nothing acts
     "Read the actions between frames of one clip"
     k,j = self._at(i)
-    f,between = self._shard(k),slice(start, (self.n_frames if stop is None else stop)-1)
+    f,seen = self._shard(k),range(self.n_frames)[start:stop]
     a = read_rows(f, 'actions', j) if 'actions' in f else np.zeros((self.n_frames-1, 0))
-    return a[between].astype(np.float32)
+    return a[seen.start:max(seen.start, seen.stop-1)].astype(np.float32)
 
 @patch
 def episodes(self:EpisodeSet,
@@ -241,7 +242,8 @@ def import_videos(
     progress:bool=False, # show a bar?
 ) -> EpisodeSet: # clips without truth; `groups` says which video each is from, `skipped` what is missing and why
     "Cut a folder of videos into clips that do not overlap"
-    check_numbers(least=1, whole=True, n_frames=n_frames, max_clips=max_clips, shard_size=shard_size)
+    check_numbers(least=1, whole=True, n_frames=n_frames, max_clips=max_clips, shard_size=shard_size, channels=channels)
+    check_numbers(least=0, most=2**63-1, whole=True, seed=seed)
     if channels not in (None,1,3): raise InputError(f'{channels=}', '1 for grey or 3 for colour', 'choose one of them')
     if size is not None and np.shape(size) not in ((),(2,)): raise InputError(f'{size=}', 'one number or two, height and width', 'change it')
     for o in np.ravel(64 if size is None else size): check_size(o)
@@ -265,9 +267,7 @@ def import_videos(
         clips,(v,s) = np.array(clips, np.uint8).reshape(-1, n_frames, *source.frame_shape),np.array(kept, int).reshape(-1,2).T
         return dict(frames=clips, group=v, start=s), dict(videos=videos, skipped={name(k):v for k,v in (broken|bad).items()})
     picks = _pick(source.lengths//n_frames, max_clips, seed)
-    made = digest([o.path for o in good])
-    settings = dict(world='videos', videos=f'{len(videos)} files {made}', n_frames=n_frames, fps=source.fps,
-        size=source.frame_shape[:2], channels=channels, max_clips=max_clips, seed=seed, shard_size=shard_size)
+    settings = dict(world='videos', videos=f'{len(videos)} files {digest([o.path for o in good])}', n_frames=n_frames, fps=source.fps, size=source.frame_shape[:2], channels=channels, max_clips=max_clips, seed=seed, shard_size=shard_size)
     return write_shards(out, settings, len(picks), make, progress)
 
 # %% ../nbs/03_datasets.ipynb #ds-split
@@ -281,11 +281,11 @@ def split_clips(
     seed:int=0, # order in which videos are dealt
 ) -> Split: # ascending clip numbers of each part, and `by`
     "Deal whole videos to train, valid and test; fewer than three videos are cut in time instead"
+    if not (whole(groups,0) or np.ndim(groups)==1 and np.array(groups).dtype.kind in 'iufSU'): raise InputError(f'groups {groups!r}', 'a number of clips, or the video of each', 'give the groups of a source')
     group = np.arange(groups) if np.ndim(groups)==0 else np.unique(groups, return_inverse=True)[1]
     if len(group)<3: raise InputError(f'{len(group)} clips', 'at least three, one for each part', 'give more or longer videos')
     check_numbers(least=0, whole=True, seed=seed)
-    if len(fractions)!=3 or not (min(fractions)>0 and abs(sum(fractions)-1)<1e-6):
-        raise InputError(f'fractions {fractions}', 'three above zero that add up to 1', 'try .8, .1, .1')
+    if np.shape(fractions)!=(3,) or np.array(fractions).dtype.kind!='f' or not (min(fractions)>0 and abs(sum(fractions)-1)<1e-6): raise InputError(f'fractions {fractions}', 'three above zero that add up to 1', 'try .8, .1, .1')
     size = np.bincount(group)
     order,by = random_stream('split clips', seed).permutation(len(size)),'video'
     order = order[np.argsort(order!=size.argmax(), kind='stable')]
@@ -311,23 +311,23 @@ class Windows:
     ):
         if not all(whole(o,1) for o in (n_ctx,n_fut,stride)): raise InputError(f'{n_ctx=}, {n_fut=}, {stride=}', 'at least one of each', 'ask for more')
         self.source,self.n_ctx,self.n_fut = source,n_ctx,n_fut
-        items = np.arange(len(source.lengths)) if items is None else np.asarray(items, int)
-        lengths = np.asarray(source.lengths)[items]
+        items,n = np.arange(len(source.lengths)) if items is None else np.asarray(items),len(source.lengths)
+        if items.ndim!=1 or items.size and (items.dtype.kind not in 'iu' or items.min()<0 or items.max()>=n): raise InputError(f'items of {items.dtype} {items.shape}', f'numbers of clips, from 0 to {n-1}', 'see split_clips')
+        lengths = np.asarray(source.lengths)[items := items.astype(int)]
         self.index = np.array([(i,s) for i,k in zip(items,lengths) for s in range(0, k-n_ctx-n_fut+1, stride)])
-        if len(self)==0:
-            raise InputError(f'{len(items)} clips of at most {max(lengths, default=0)} frames', f'{n_ctx}+{n_fut} frames or more',
-                'use longer clips, or a shorter past or future')
+        if len(self)==0: raise InputError(f'{len(items)} clips of at most {max(lengths, default=0)} frames', f'{n_ctx}+{n_fut} frames or more', 'use longer clips, or a shorter past or future')
 
     def __len__(self): return len(self.index)
-
     def __getitem__(self,
         i:int, # window
-    ) -> tuple: # `((x_ctx, a), x_fut)`: frames `(t,c,h,w)` `uint8`, actions `(n_ctx+n_fut-1,n_act)` `float32`
+    ) -> tuple: # `((x_ctx, a), x_fut)`: frames `(t,c,h,w)` as the source has them, actions `(n_ctx+n_fut-1,n_act)` `float32`
         "Read one window"
         import torch
         clip,start = map(int, self.index[i])
         stop = start+self.n_ctx+self.n_fut
-        x = torch.from_numpy(self.source.frames(clip, start, stop)).permute(0,3,1,2).contiguous()
+        x = np.ascontiguousarray(self.source.frames(clip, start, stop))
+        if x.ndim!=4 or len(x)!=stop-start: raise InputError(f'frames {x.shape} of clip {clip}', f'({stop-start},h,w,c)', 'mend the source')
+        x = torch.from_numpy(x).permute(0,3,1,2).contiguous()
         acts = getattr(self.source, 'actions', lambda i,start,stop: np.zeros((stop-start-1,0), np.float32))
-        a = torch.from_numpy(acts(clip, start, stop))
+        a = torch.from_numpy(np.asarray(acts(clip, start, stop), np.float32))
         return (x[:self.n_ctx], a), x[self.n_ctx:]

@@ -23,6 +23,7 @@ from .storage import atomic_path
 from .datasets import EpisodeSet, VideoSet, Windows
 from .inspection import split_of
 from .shards import open_shard
+from .sources import load_numbers
 from .videos import open_video, whole_from
 
 # %% ../nbs/03f_loading.ipynb #load-window
@@ -36,7 +37,7 @@ def join_batch(
     clip,start = windows.index[rows].T
     stop = start+x.shape[1]
     if acts is None or acts(clip[0], start[0], stop[0]).shape[1]==0: a = torch.zeros(len(x), x.shape[1]-1, 0)
-    else: a = torch.from_numpy(np.stack([acts(*o) for o in zip(clip, start, stop)]))
+    else: a = torch.from_numpy(np.stack([acts(*o) for o in zip(clip, start, stop)]).astype(np.float32))
     return (x[:,:n], a.to(x.device)), x[:,n:]
 
 # %% ../nbs/03f_loading.ipynb #load-disk
@@ -47,7 +48,6 @@ class ShardReader:
     ):
         self.source,self._open,self._pid = source,{},os.getpid()
         self.first = np.concatenate([[0], np.cumsum([len(EpisodeSet([f])) for f in source.files])])
-
     def __getstate__(self): return {**self.__dict__, '_open':{}}
 
     def _data(self, k):
@@ -64,7 +64,7 @@ class ShardReader:
     def read(self,
         clips, # clip of each window, `(b,)`
         starts, # first frame of each, `(b,)`
-        out, # where the frames go, `(b,T,h,w,c)` `uint8`
+        out, # where the frames go, `(b,T,h,w,c)`, of the dtype of the source
     ) -> None:
         "Fill a batch"
         shape,shard = out.shape[1:],np.searchsorted(self.first, clips, 'right')-1
@@ -92,7 +92,6 @@ class OpenVideos(VideoSet):
         opened[path] = c
         if len(opened)>self.n_open: self._close(next(iter(opened)))
         return *c[1:],scaler
-
     def _close(self, path):
         if path in self._opened[1]: self._opened[1].pop(path)[0].__exit__(None, None, None)
 
@@ -138,6 +137,7 @@ class Direct:
         device=None, # where batches go, as bytes; `None` is the CPU
         threads:int=1, # films decoded at the same time
     ):
+        check_numbers(least=1, whole=True, threads=threads)
         self.windows,self.device,source = windows,pick_device(device or 'cpu'),windows.source
         self.reader = ShardReader(source) if isinstance(source, EpisodeSet) else None
         if type(source) is VideoSet: source = OpenVideos(source.infos, source.frame_shape[:2], source.frame_shape[2], source.resample)
@@ -151,7 +151,7 @@ class Direct:
         "Read windows"
         n,(clips,starts) = self.windows.n_ctx+self.windows.n_fut,self.windows.index[rows].T
         (h,w,c),dtype = self.windows.source.frame_shape,clip_dtype(self.windows.source)
-        if self.reader is not None: self.reader.read(clips, starts, out := np.empty((len(rows),n,h,w,c), np.uint8))
+        if self.reader is not None: self.reader.read(clips, starts, out := np.empty((len(rows),n,h,w,c), dtype))
         else:
             out = np.moveaxis(np.empty((len(rows),n,c,h,w), dtype), 2, -1) # films come in planes
             def some(source, part):
@@ -162,18 +162,19 @@ class Direct:
 
 # %% ../nbs/03f_loading.ipynb #load-flat
 def _digest(source, clips):
-    "Name for frames of a source: changes when any of its files changes"
+    "Name for frames of a source: changes when any of its files changes, or the way in which they are read"
     files = getattr(source, 'files', None) or [o.path for o in getattr(source, 'infos', ())] or [getattr(source, 'path', None)]
     files = [str(p) for o in files if o for p in (o if isinstance(o,list) else [o])]
     stats = getattr(source, 'stamp', None) or [(f, os.stat(f).st_size, os.stat(f).st_mtime_ns) for f in files]
     if not stats: raise InputError(f'a {type(source).__name__} without files', 'files, or a `stamp`', 'add one, or keep no cache')
-    about = json.dumps([stats, clips.tolist(), list(map(int, source.frame_shape)), str(clip_dtype(source))])
-    return hashlib.sha256(about.encode()).hexdigest()[:16]
+    how = [str(getattr(source, k, None)) for k in ('dtype','resample','layout')]
+    about = json.dumps([stats, clips.tolist(), np.asarray(source.lengths)[clips].tolist(), list(map(int, source.frame_shape)), *how])
+    return hashlib.sha256(about.encode()+np.ascontiguousarray(source.frames(int(clips[0]))).tobytes()).hexdigest()[:16]
 
 def unpack_frames(
     source, # where clips come from
     clips, # which of them
-    out, # where frames go, end to end, `(N,c,h,w)` `uint8`
+    out, # where frames go, end to end, `(N,c,h,w)`
     progress:bool=False, # show a bar?
 ) -> None:
     "Unpack whole clips one after the other"
@@ -212,11 +213,11 @@ class Resident:
     def __getstate__(self): return {**self.__dict__, 'frames':self.frames if self.path is None else None}
     def __setstate__(self, state):
         self.__dict__.update(state)
-        if self.path is not None: self.frames = torch.from_numpy(np.load(self.path, mmap_mode='c'))
+        if self.path is not None: load_numbers(self.path); self.frames = torch.from_numpy(np.load(self.path, mmap_mode='c'))
 
     def batch(self,
         rows, # which windows, `(b,)`
-    ) -> tuple: # `((x_ctx,a),x_fut)`, frames `(b,t,c,h,w)` `uint8`
+    ) -> tuple: # `((x_ctx,a),x_fut)`, frames `(b,t,c,h,w)` of the source's dtype
         "Cut windows"
         n,(clip,start) = self.windows.n_ctx+self.windows.n_fut,self.windows.index[rows].T
         at = self.first[np.searchsorted(self.clips, clip)]+start
@@ -266,7 +267,6 @@ class Batches:
         self.seed,self.augment,self.floats,self.epoch,self._drawn = seed,augment,floats,0,(None,None)
 
     def __len__(self): return max(1, len(self.store)//self.bs) if self.drop_last else -(-len(self.store)//self.bs)
-
     @property
     def order(self): # `(len(store),)`
         "Windows in the order of this epoch"
@@ -296,7 +296,7 @@ class Augment:
         flip:float=.5, # share of clips that are mirrored left to right
         brightness:float=.2, # gains go from `1-brightness` to `1+brightness`
     ):
-        if not (0<=flip<=1 and 0<=brightness<=1): raise InputError(f'{flip=}, {brightness=}', 'both from 0 to 1', 'change them')
+        check_numbers(least=0, most=1, flip=flip, brightness=brightness)
         self.flip,self.brightness = flip,brightness
 
     def __call__(self,

@@ -29,6 +29,9 @@ class Clips:
     "What follows for every source that has `lengths`, `frames`, `frame_shape` and `fps`"
     names,skipped,dtype = None,{},np.dtype(np.uint8) # name of each clip; what was left out and why; what frames are made of
     def __len__(self): return len(self.lengths)
+    def _each(self, k, v):
+        if np.shape(v)!=(len(self),): raise InputError(f'{k} of shape {np.shape(v)}', f'one for each of {len(self)} clips', 'change them')
+        return np.asarray(v)
 
     @property
     def groups(self): # `(n,)`
@@ -37,7 +40,7 @@ class Clips:
     @groups.setter
     def groups(self,
         v, # `(n,)`
-    ): self._groups = np.asarray(v)
+    ): self._groups = self._each('groups', v)
 
     @property
     def rates(self): # `(n,)`
@@ -46,14 +49,15 @@ class Clips:
     @rates.setter
     def rates(self,
         v, # `(n,)`
-    ): self._rates = np.asarray(v, float)
+    ): self._rates = self._each('rates', v).astype(float)
 
     def pick(self,
         i:int, # clip
-        ks, # numbers of frames, ascending
+        ks, # numbers of frames
     ): # these frames, `(h,w,c)`, one after the other
         "Read any frames of one clip, and hold some 16 MB at a time"
-        step,ks = max(1, 2**24//math.prod(map(int, self.frame_shape))),np.asarray(ks, int)
+        step,ks,n = max(1, 2**24//math.prod(map(int, self.frame_shape))),np.asarray(ks),int(self.lengths[i])
+        if ks.ndim!=1 or ks.size and (ks.dtype.kind not in 'iu' or ks.min()<0 or ks.max()>=n): raise InputError(f'frames {ks} of clip {i}', f'numbers from 0 to {n-1}', 'change them')
         for part in np.split(ks, np.flatnonzero(np.diff(ks)!=1)+1):
             for lo in range(0, len(part), step): yield from self.frames(i, int(part[lo]), int(part[lo:lo+step][-1])+1)
 
@@ -90,7 +94,7 @@ def fingerprint(
     "Tell a source from every other: by all bytes of its files, or of its frames, and by how they are read"
     files = [o.path for o in getattr(source, 'infos', ())] or [p for o in getattr(source, 'files', ()) for p in ([o] if isinstance(o, (str,Path)) else o)]
     h = hashlib.blake2b(digest_size=16)
-    facts = [np.asarray(source.lengths).tolist(), list(map(int, source.frame_shape)), rates_of(source).tolist(), groups_of(source).tolist()]
+    facts = [np.asarray(source.lengths).tolist(), list(map(int, source.frame_shape)), rates_of(source).tolist(), groups_of(source).tolist(), *([source.layout] if hasattr(source, 'layout') else [])]
     h.update(json.dumps(facts).encode())
     if files: h.update(digest(files).encode())
     else:
@@ -116,9 +120,9 @@ def check_size(
     channels=None, # 1 grey, 3 colour; `None` for what is there
 ) -> None:
     "Refuse frames that nobody can make"
-    if size is not None and not ((np.ndim(size)==0 or np.shape(size)==(2,)) and all(whole(o,1) for o in np.ravel(size))):
-        raise InputError(f'{size=}', 'a whole number above 0, or two, height and width', 'change it')
-    if channels not in (None,1,3): raise InputError(f'{channels=}', '1 for grey or 3 for colour', 'choose one of them')
+    if size is not None and not ((np.ndim(size)==0 or np.shape(size)==(2,)) and all(whole(o,1) and o<=2**16 for o in np.ravel(size))):
+        raise InputError(f'{size=}', 'a whole number above 0, or two, height and width, 65,536 at most', 'change it')
+    if channels is not None and not (whole(channels,1) and channels in (1,3)): raise InputError(f'{channels=}', '1 for grey or 3 for colour', 'choose one of them')
 
 def fit_size(
     shapes, # height/width of each video or picture
@@ -145,11 +149,11 @@ def load_numbers(
     path = Path(path)
     if not path.is_file(): raise InputError(f'{path} is not there', 'a file of numbers', 'check the path')
     try:
-        if path.suffix=='.npy': return _load_npy(path)
-        if path.suffix=='.npz':
+        if path.suffix.lower()=='.npy': return _load_npy(path)
+        if path.suffix.lower()=='.npz':
             with zipfile.ZipFile(path) as z: need_memory(sum(o.file_size for o in z.infolist()), path)
             return np.load(path, allow_pickle=False)
-        if path.suffix=='.safetensors':
+        if path.suffix.lower()=='.safetensors':
             with safe_open(path, 'pt') as f: return {k:f.get_tensor(k) for k in f.keys()}
         import torch
         return torch.load(path, map_location='cpu', weights_only=True, mmap=zipfile.is_zipfile(path))
@@ -179,9 +183,9 @@ class ArraySet(Clips):
         if getattr(x, 'dtype', None)!=np.uint8:
             raise InputError(found, 'bytes, uint8', 'if they lie in [0,1], save np.round(255*x).astype(np.uint8)')
         self.layout = layout = _layout_of(shape, found) if layout is None else layout
-        if not set('thw')<=set(layout)<=set('nthwc') or len(set(layout))<len(layout):
+        if not isinstance(layout, str) or not set('thw')<=set(layout)<=set('nthwc') or len(set(layout))<len(layout):
             raise InputError(f'{layout=}', 'the letters n t h w, perhaps c', "say nthw, or tnhw for Moving MNIST, thwc for one video")
-        if x.ndim==5 and len(layout)==4: layout += 'c'
+        if x.ndim==5 and sorted(layout)==sorted('nthw'): layout += 'c'
         if x.ndim!=len(layout) or x.size==0:
             raise InputError(found, f"axes {' '.join(layout)}, none of them empty",
                 'add or drop an axis, or say another layout')
@@ -196,7 +200,7 @@ class ArraySet(Clips):
         if self.frame_shape[-1] not in (1,3):
             raise InputError(found, '1 or 3 channels', 'say another layout, or drop channels')
 
-    def __reduce__(self): return ArraySet, (self.path, self.layout, self.fps)
+    def __reduce__(self): return ArraySet, (self.path, self.layout, self.fps), {k:v for k,v in self.__dict__.items() if k!='clips'}
 
     def frames(self,
         i:int, # clip
@@ -204,7 +208,7 @@ class ArraySet(Clips):
         stop:int|None=None, # one past the last frame; `None` for all
     ) -> np.ndarray: # `(t,h,w,c)`, `uint8`
         "Read frames of one clip"
-        return np.array(self.clips[i,start:stop])
+        return np.array(self.clips[range(len(self))[i],start:stop])
 
 # %% ../nbs/03b_sources.ipynb #src-natural
 def natural(
@@ -246,11 +250,11 @@ class ImageSet(Clips):
         for at,below,files in os.walk(folder):
             below[:] = [o for o in below if not o.startswith('.')]
             pics = [Path(at)/o for o in files if Path(o).suffix.lower() in PICTURES and not o.startswith('.')]
-            if pics: found[Path(at).relative_to(folder).as_posix()] = sorted(pics, key=natural)
+            if pics: found[Path(at).relative_to(folder).as_posix()] = sorted(sorted(pics), key=natural)
         if not found:
             raise InputError(f'no picture in {folder}', ' '.join(PICTURES),
                 'give a folder with a folder of pictures for each clip')
-        self.names,self.fps,self.resize = sorted(found, key=natural),fps,size is not None
+        self.names,self.fps,self.resize = sorted(sorted(found), key=natural),fps,size is not None
         self.files = [found[o] for o in self.names]
         first = _picture(self.files[0][0], channels).shape
         h,w = first[:2] if size is None else fit_size([first[0]/first[1]], size)
@@ -310,8 +314,7 @@ def open_source(
     kind,given = kind_of(path),{k:v for k,v in options.items() if v is not None}
     for k,v in given.items():
         if k not in OPTIONS[kind]:
-            raise InputError(f'{k}={v} for {path}, which is {kind}', ', '.join(OPTIONS[kind]) or 'no option',
-                'leave it out')
+            raise InputError(f'{k}={v} for {path}, which is {kind}', ', '.join(OPTIONS[kind]) or 'no option', 'leave it out')
         if k=='fps': check_numbers(above=0, fps=v)
     check_size(given.get('size'), given.get('channels'))
     if kind!='mp4': return _placed(dict(episodes=open_episodes, npy=ArraySet, images=ImageSet)[kind](path, **given), path)

@@ -13,7 +13,7 @@ __all__ = ['to_lance', 'LanceClips']
 import hashlib, json, os
 from contextlib import contextmanager
 import numpy as np
-from .core import InputError, track
+from .core import InputError, check_numbers, track
 from .loading import clip_dtype
 
 # %% ../nbs/03g_streaming.ipynb #stream-append
@@ -52,11 +52,15 @@ def to_lance(
 ): # the dataset, a `LanceClips`
     "Append clips to a Lance dataset; each append is a version"
     lance,pa = _lance()
-    old = _exists(lance, path)
+    check_numbers(least=1, whole=True, rows=rows)
+    old,dtype,n = _exists(lance, path),clip_dtype(source),len(source.lengths)
+    if n==0 or min(source.lengths)<1: raise InputError('a source with no clips, or with clips of no frames', 'a frame or more in each', 'leave them out')
+    clips = np.arange(n) if items is None else np.asarray(items)
+    if clips.ndim!=1 or clips.size and (clips.dtype.kind not in 'iu' or clips.min()<0 or clips.max()>=n): raise InputError(f'items of {clips.dtype} {clips.shape}', f'numbers of clips, from 0 to {n-1}', 'change them')
     acts = getattr(source, 'actions', lambda i,start,stop: np.zeros((stop-start-1,0), np.float32))
     about = json.dumps(dict(frame_shape=list(map(int, source.frame_shape)),
         fps=float(getattr(source, 'fps', 0)), n_actions=acts(0, 0, int(source.lengths[0])).shape[1],
-        dtype=str(clip_dtype(source)), first=_one(source, 0)))
+        dtype=str(dtype), first=_one(source, 0)))
     if old is not None and (was := (old.schema.metadata or {}).get(b'world_models', b'').decode())!=about:
         raise InputError(f'{path} holds {was or "something else"}', about, 'choose another path')
     have = 0 if old is None else old.count_rows()
@@ -65,9 +69,12 @@ def to_lance(
     names,groups = getattr(source, 'names', None),getattr(source, 'groups', None)
     kinds = dict(frames=pa.large_binary(), n_frames=pa.int32(), actions=pa.large_binary(), name=pa.string(), group=pa.int64())
     schema = pa.schema(list(kinds.items()), metadata=dict(world_models=about))
-    clips = range(have, len(source.lengths)) if items is None else items
+    if items is None: clips = clips[have:]
     for lo in track(range(0, len(clips), rows), desc='append clips', progress=progress):
-        some = [(i, source.frames(int(i)), acts(int(i), 0, int(source.lengths[i]))) for i in clips[lo:lo+rows]]
+        some = [(i, np.asarray(source.frames(int(i))), np.asarray(acts(int(i), 0, int(source.lengths[i])), np.float32)) for i in clips[lo:lo+rows]]
+        for i,x,_ in some:
+            want = int(source.lengths[i]),*map(int, source.frame_shape)
+            if (x.shape,x.dtype)!=(want,dtype): raise InputError(f'clip {i} of {x.dtype} {x.shape}', f'{dtype} {want}', 'mend the source, or say its dtype')
         some = [dict(frames=x.tobytes(), n_frames=len(x), actions=a.tobytes(), name=None if names is None else str(names[i]),
             group=None if groups is None else int(groups[i])) for i,x,a in some]
         lance.write_dataset(pa.Table.from_pylist(some, schema), str(path), mode='create' if old is None else 'append')
@@ -87,6 +94,7 @@ class LanceClips:
             raise InputError(f'{path} holds no clips in Lance', 'a dataset made by `to_lance`', 'check the path')
         last = found.version
         if version is not None and not 1<=version<=last: raise InputError(f'{version=} of {path}', f'1 to {last}', 'choose one of these')
+        if version is None: self.version = last # and no newer one: who reads sees one set
         try:
             about = json.loads(self._data.schema.metadata[b'world_models'])
             self.frame_shape,self.fps,self.n_actions,self.dtype = tuple(map(int, about['frame_shape'])),about['fps'],int(about['n_actions']),np.dtype(about['dtype'])
@@ -125,4 +133,5 @@ class LanceClips:
         "Read the actions between frames of one clip"
         i = range(len(self))[i]
         n = int(self.lengths[i])
-        return self._array(i, 'actions', np.float32, (n-1,self.n_actions))[start:(n if stop is None else stop)-1].copy()
+        seen = range(n)[start:stop]
+        return self._array(i, 'actions', np.float32, (n-1,self.n_actions))[seen.start:max(seen.start, seen.stop-1)].copy()
