@@ -115,7 +115,7 @@ class ContextNoiseCB(Callback):
         sd:float=.05, # standard deviation of the noise, in standard deviations of the latents
         n_ctx:int|None=None, # frames that are context; `None` for all that the model is given
     ):
-        check_numbers(least=0, sd=sd); check_numbers(least=1, whole=True, n_ctx=n_ctx)
+        check_numbers(least=0, sd=sd); check_numbers(least=1, whole=True, n_ctx=n_ctx, optional=('n_ctx',))
         self.sd, self.n_ctx = sd, n_ctx
     def before_batch(self):
         if not self.training: return

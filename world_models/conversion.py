@@ -31,7 +31,7 @@ class Cuts(Clips):
         source, # any source of clips
         n_frames:int|None=None, # frames in a piece; `None` takes whole clips, which must be equally long
     ):
-        check_numbers(least=1, whole=True, n_frames=n_frames)
+        check_numbers(least=1, whole=True, n_frames=n_frames, optional=('n_frames',))
         lengths = np.asarray(source.lengths)
         if np.isnan(source.fps): raise InputError(f'videos of {min(source.rates):g} to {max(source.rates):g} frames a second', 'one rate', 'say fps, at which all shall be shown')
         if n_frames is None and np.ptp(lengths)>0: raise InputError(f'clips of {lengths.min()} to {lengths.max()} frames', 'one length', 'say how many frames a clip shall have')
@@ -92,7 +92,7 @@ def write_clips(
     progress:bool=False, # show a bar?
 ) -> EpisodeSet: # the set; its `videos` are the names of the clips of the source, its `groups` say which one
     "Copy a source into shards, with the truth of whole clips if it knows it; run again, it goes on where it stopped"
-    check_numbers(least=1, whole=True, shard_size=shard_size)
+    check_numbers(least=1, whole=True, shard_size=shard_size, optional=('shard_size',))
     _check(source)
     cuts = Cuts(source, n_frames)
     if shard_size is None: shard_size = _shard_size(cuts.frame_shape, cuts.lengths[0])
@@ -269,7 +269,7 @@ def convert(
     **options, # see `open_source`
 ): # the source that was written: clips as they were read, or the shards
     "Copy clips from one format into another"
-    check_numbers(least=1, whole=True, n_frames=n_frames)
+    check_numbers(least=1, whole=True, n_frames=n_frames, optional=('n_frames',))
     src,dst,n_frames = Path(src),Path(dst),n_frames if n_frames is None else int(n_frames)
     if to is None: to = 'npy' if dst.suffix=='.npy' else 'episodes'
     if to not in OPTIONS: raise InputError(f'format {to!r}', ', '.join(OPTIONS), 'name one of these')

@@ -52,11 +52,12 @@ def check_numbers(
     most:float|None=None, # largest that will do
     above:float|None=None, # every number must be above this
     whole:bool=False, # must it be a whole number?
-    **values, # numbers, by name; `None` passes, so that a default stays one
+    optional:tuple=(), # names of those that may be `None`
+    **values, # numbers, by name
 ) -> None:
     "Refuse numbers that are none, or out of their range, by name"
     for k,v in values.items():
-        if v is None: continue
+        if v is None and k in optional: continue
         kind = (int,np.integer) if whole else (int,float,np.integer,np.floating)
         ok = isinstance(v, kind) and not isinstance(v, bool) and (isinstance(v, (int,np.integer)) or math.isfinite(v))
         if ok and (least is None or v>=least) and (most is None or v<=most) and (above is None or v>above): continue
@@ -77,7 +78,7 @@ class LatentSpec:
         if n is None: raise InputError(f'latent kind {self.kind!r}', 'vector, map or tokens', 'name one of these')
         if not isinstance(self.shape, (tuple,list)) or len(self.shape)!=n or any(int(o)!=o or o<1 for o in self.shape):
             raise InputError(f'shape {self.shape} for a {self.kind}', f'{n} positive whole numbers', 'state the shape without batch and time')
-        check_numbers(least=1, whole=True, stride=self.stride, n_codes=self.n_codes)
+        check_numbers(least=1, whole=True, stride=self.stride, n_codes=self.n_codes, optional=('n_codes',))
         object.__setattr__(self, 'shape', tuple(int(o) for o in self.shape))
 
     def __str__(self):

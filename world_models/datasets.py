@@ -242,7 +242,7 @@ def import_videos(
     progress:bool=False, # show a bar?
 ) -> EpisodeSet: # clips without truth; `groups` says which video each is from, `skipped` what is missing and why
     "Cut a folder of videos into clips that do not overlap"
-    check_numbers(least=1, whole=True, n_frames=n_frames, max_clips=max_clips, shard_size=shard_size, channels=channels)
+    check_numbers(least=1, whole=True, n_frames=n_frames, max_clips=max_clips, shard_size=shard_size, channels=channels, optional=('channels',))
     check_numbers(least=0, most=2**63-1, whole=True, seed=seed)
     if channels not in (None,1,3): raise InputError(f'{channels=}', '1 for grey or 3 for colour', 'choose one of them')
     if size is not None and np.shape(size) not in ((),(2,)): raise InputError(f'{size=}', 'one number or two, height and width', 'change it')

@@ -44,10 +44,10 @@ def plan_world(
     if world not in WORLDS: raise InputError(f'world {world!r}', 'all, or one of '+', '.join(WORLDS), nearest(world, ['all',*WORLDS]))
     usual = (128,60,30,3) if video else (*COUNTS.get(world,(1000,30)),15,1)
     n,n_frames,fps,channels = (u if o is None else o for o,u in zip((n,n_frames,fps,channels), usual))
-    check_numbers(least=1, whole=True, n_frames=n_frames, size=size, channels=channels)
+    check_numbers(least=1, whole=True, n_frames=n_frames, size=size, channels=channels, optional=('n_frames','channels',))
     shard = 16 if video else min(500, max(1, 2**26//max(1, n_frames*size*size*channels)))
-    check_numbers(least=1, most=100_000*shard, whole=True, n=n) # names of shards have five digits
-    if video: check_numbers(least=1e-4, most=1e4, fps=fps) # what a film can have
+    check_numbers(least=1, most=100_000*shard, whole=True, n=n, optional=('n',)) # names of shards have five digits
+    if video: check_numbers(least=1e-4, most=1e4, fps=fps, optional=('fps',)) # what a film can have
     if video: kwargs |= dict(purpose='films') # whose clips are none of those of episodes
     return plan_episodes(world, n=n, n_frames=n_frames, fps=fps, size=size, channels=channels, shard_size=shard, **kwargs)
 

@@ -108,7 +108,7 @@ def orbits(
     n_planets=None, # planets in each clip, 1 to 12; `None` draws 1 to 3
 ) -> dict: # fields of `Episodes`
     "Planets run round a fixed star on ellipses, fast near it and slow far from it"
-    check_numbers(least=1, most=12, whole=True, n_planets=n_planets)
+    check_numbers(least=1, most=12, whole=True, n_planets=n_planets, optional=('n_planets',))
     k,mu,star_radius = n_planets or 3, draw('mu'), draw('star_radius')
     count = np.full(draw.n, k) if n_planets else 1 + (3*draw.unit('planets')).astype(int)
     there = np.arange(k)<count[:,None]

@@ -220,7 +220,7 @@ def read_clip(
     "Read frames by their presentation times: exact with any codec and any spacing"
     _kind(channels)
     info = info or video_info(path)
-    check_numbers(whole=True, start=start, n=n)
+    check_numbers(whole=True, start=start, n=n, optional=('n',))
     if n is None: n = info.n_frames-start
     if start<0 or n<1 or start+n>info.n_frames:
         raise InputError(f'frames {start} to {start+n-1} of {path}', f'frames from 0 to {info.n_frames-1}', 'ask for a part of it')
@@ -279,7 +279,7 @@ class VideoSet:
         channels:int=3, # 1 grey, 3 colour
         fps:float|None=None, # frames a second of every clip: at each moment the frame that a player would show; `None` keeps what each video has
     ):
-        check_numbers(above=0, fps=fps)
+        check_numbers(above=0, fps=fps, optional=('fps',))
         self.infos,self.frame_shape,self.resample = list(infos),(*_hw(common_size(infos) if size is None else size),channels),fps
         self.lengths = np.array([o.n_frames if fps is None else len(self._shown(o)) for o in infos])
         self.rates = np.array([o.fps for o in infos]) if fps is None else np.full(len(infos), float(fps))

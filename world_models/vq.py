@@ -165,7 +165,7 @@ class VectorQuantizer(Quantizer):
         super().__init__(z_shape, kind, groups)
         check_numbers(least=1, whole=True, n_codes=n_codes)
         check_numbers(least=0, commitment=commitment)
-        check_numbers(least=0, most=1, ema=ema, revive=revive)
+        check_numbers(least=0, most=1, ema=ema, revive=revive, optional=('ema',))
         self.n_codes, self.commitment, self.ema, self.rotation, self.revive = n_codes, commitment, ema, rotation, revive
         if self.width%groups:
             raise InputError(f'{groups} groups of a {self.spec}', f'a divisor of {self.width}', 'choose another number')

@@ -145,7 +145,7 @@ def waves(
     n_sources=None, # bumps in each clip, 1 to 100; `None` draws 1 or 2
 ) -> dict: # fields of `Episodes`
     "Rings run out from one or two bumps of a water surface, cross, and come back from the walls"
-    check_numbers(least=1, most=100, whole=True, n_sources=n_sources)
+    check_numbers(least=1, most=100, whole=True, n_sources=n_sources, optional=('n_sources',))
     need_memory(100_000*len(times) + 10_000*draw.n*(n_sources or 2), f'{draw.n:,} clips of {len(times):,} frames of waves')
     k = n_sources or 2
     count = np.full(draw.n, k) if n_sources else 1 + (2*draw.unit('sources')).astype(int)
