@@ -1,6 +1,6 @@
 """Find the balls in any frame, true or foretold, and not be fooled by grey
 
-Make a `Detector` with `Detector.calibrate` on a few true frames and call it on frames of the same clips to get `Detections`. `match` pairs them with the true objects and `squared_error` charges for those that were missed; `true_discs` says where the objects of simulated clips are, `extrapolate` where those seen would go if nothing acted on them, and `constant_velocity` draws that. `observe` makes and grades a detector for simulated clips. `detect` does the work, on brightness alone.
+Make a `Detector` with `Detector.calibrate` on a few true frames and call it on frames of the same clips to get `Detections`. `match` pairs them with the true objects and `squared_error` charges for those that were missed; `true_discs` says where the objects of simulated clips are, `extrapolate` where those seen would go if nothing acted on them, and `constant_velocity` draws that. `observe` makes and grades a detector for simulated clips, and `check_context` refuses frames from which no forecast can go on. `detect` does the work, on brightness alone.
 
 Docs: https://world-models.github.io/world_models/detection.html.md"""
 
