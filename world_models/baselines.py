@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from .core import InputError, check_frames
-from .detection import cover
+from .detection import check_context, cover
 
 # %% ../nbs/11d_baselines.ipynb #ev-still
 def copy_last(
@@ -21,14 +21,17 @@ def copy_last(
     horizon:int, # frames to foretell
 ) -> Tensor: # `(b,horizon,c,h,w)`
     "Foretell that nothing moves any more"
-    return context[:,-1:].expand(-1, horizon, -1, -1, -1)
+    return check_context(context, horizon)[:,-1:].expand(-1, horizon, -1, -1, -1)
 
 def mean_frame(
-    mean=None, # average of the training frames, `(c,h,w)`; `None` averages the context of each clip
+    mean=None, # average of the training frames, `(c,h,w)` in [0,1]; `None` averages the context of each clip
 ): # an `f(context, actions, horizon)`
     "Make the answer that is always the average frame"
+    given = None if mean is None else check_frames(torch.as_tensor(mean)[None,None])
     def f(context, actions, horizon):
-        return (context.mean(1, keepdim=True) if mean is None else mean[None,None].to(context)).expand(len(context), horizon, -1, -1, -1)
+        shape = tuple(check_context(context, horizon).shape[2:])
+        one = context.mean(1, keepdim=True) if given is None else check_frames(given, shape, values=False).to(context)
+        return one.expand(len(context), horizon, -1, -1, -1)
     return f
 
 # %% ../nbs/11d_baselines.ipynb #bas-disc
@@ -40,7 +43,9 @@ def constant_disc(
 ): # an `f(context, actions, horizon)` for those clips, frames square
     "Make the answer that shows every object at one place, in the colour that it had when last seen"
     def f(context, actions, horizon):
-        context = context.float()
+        context = check_context(context, horizon, square=True).float()
+        want = (*context.shape[:2], detector.radius.shape[1])
+        if (*pos.shape,*shown.shape,*centre.shape)!=(*want,2,*want,want[2],2): raise InputError(f'centres {tuple(pos.shape)}, shown {tuple(shown.shape)} and means {tuple(centre.shape)}', f'{(*want,2)}, {want} and {(want[2],2)}', 'give each object its places in the context')
         n,size,i = len(context),context.shape[-1],torch.arange(len(context))
         out = detector.background[:,None,None].expand_as(context[:,-1])
         for j in range(len(centre)):
@@ -60,8 +65,7 @@ def optical_flow(
 ) -> Tensor: # `(b,horizon,c,h,w)`
     "Foretell that every pixel goes on as it went; flow after Farnebäck 2003, doi:10.1007/3-540-45103-X_50"
     import cv2
-    context,where = check_frames(context, values=False).detach().float().cpu(),context.device
-    if context.shape[1]<2: raise InputError('a context of one frame', 'two or more', 'a speed takes two looks')
+    context,where = check_context(context, horizon, speed=True).detach().float().cpu(),context.device
     grey,out = (context[:,-2:].mean(2)*255).round().byte().numpy(),[]
     (row,col),k = np.indices(context.shape[-2:], np.float32),np.arange(1, horizon+1, dtype=np.float32)
     for (prev,last),x in zip(grey, context[:,-1].movedim(1,-1).contiguous().numpy()):

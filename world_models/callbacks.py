@@ -30,9 +30,10 @@ with warnings.catch_warnings():
 adamw = partial(OptimWrapper, opt=partial(torch.optim.AdamW, betas=(.9,.99)))
 def one_cycle(
     lr:float, # highest learning rate
-    warm:float=.1, # part of the run that warms up
+    warm:float=.1, # part of the run that warms up, at most .9
 ) -> ParamScheduler: # callback for a `Learner`
     "Warm up, then fall along a cosine to almost nothing"
+    check_numbers(above=0, lr=lr); check_numbers(least=0, most=.9, warm=warm)
     return ParamScheduler({'lr': combined_cos(warm, lr/25, lr, lr/1e4)})
 
 # %% ../nbs/09b_callbacks.ipynb #cbs-bank
@@ -50,6 +51,7 @@ class ClipBank:
     ):
         check_numbers(least=1, whole=True, length=length, bs=bs, n_batches=n_batches)
         if not isinstance(clips, Tensor) or clips.ndim<3 or 0 in clips.shape: raise InputError(f'clips {tuple(getattr(clips, "shape", ()))} in a {type(clips).__name__}', 'a tensor (clips, time, ...), one clip or more', 'encode some first')
+        actions = None if actions is None else torch.as_tensor(actions)
         if actions is not None and (actions.ndim!=3 or actions.shape[:2]!=(len(clips),clips.shape[1]-1)): raise InputError(f'actions {tuple(actions.shape)} for clips {tuple(clips.shape)}', '(clips, time-1, numbers)', 'give one action between two frames')
         self.clips, self.length, self.bs, self.n_batches, self.make = clips, length, bs, n_batches, make
         self.seed, self.part, self.epoch = seed, part, 0
@@ -96,6 +98,7 @@ class LengthCB(Callback):
         check_numbers(least=1, whole=True, n_ctx=n_ctx, **{f'lengths[{i}]':o for i,o in enumerate(lengths)})
         self.n_ctx, self.lengths = n_ctx, lengths
         self.until = until or tuple((i+1)/len(lengths) for i in range(len(lengths)))
+        check_numbers(above=0, most=1, **{f'until[{i}]':o for i,o in enumerate(self.until)})
         if not lengths or len(self.until)!=len(lengths) or list(self.until)!=sorted({*self.until}): raise InputError(f'lengths {lengths} with ends {self.until}', 'as many rising ends as lengths', 'give one end for each length')
     def before_epoch(self):
         stage = sum(self.epoch/self.n_epoch >= u for u in self.until[:-1])

@@ -1,6 +1,6 @@
 """Find the balls in any frame, true or foretold, and not be fooled by grey
 
-Make a `Detector` with `Detector.calibrate` on a few true frames and call it on frames of the same clips to get `Detections`. `match` pairs them with the true objects and `squared_error` charges for those that were missed; `true_discs` says where the objects of simulated clips are, `extrapolate` where those seen would go if nothing acted on them, and `constant_velocity` draws that. `observe` makes and grades a detector for simulated clips. `detect` does the work, on brightness alone.
+Make a `Detector` with `Detector.calibrate` on a few true frames and call it on frames of the same clips to get `Detections`. `match` pairs them with the true objects and `squared_error` charges for those that were missed; `true_discs` says where the objects of simulated clips are, `extrapolate` where those seen would go if nothing acted on them, and `constant_velocity` draws that. `observe` makes and grades a detector for simulated clips, and `check_context` refuses frames from which no forecast can go on. `detect` does the work, on brightness alone.
 
 Docs: https://world-models.github.io/world_models/detection.html.md"""
 
@@ -8,7 +8,7 @@ Docs: https://world-models.github.io/world_models/detection.html.md"""
 
 # %% auto #0
 __all__ = ['Detections', 'disc_kernel', 'contrast', 'peaks', 'window', 'owned', 'settle', 'detect', 'Detector', 'true_discs',
-           'pair', 'match', 'squared_error', 'extrapolate', 'cover', 'constant_velocity', 'observe']
+           'pair', 'match', 'squared_error', 'extrapolate', 'cover', 'check_context', 'constant_velocity', 'observe']
 
 # %% ../nbs/11a_detection.ipynb #det-imports
 import math
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from .core import InputError, as_frames, check_frames
+from .core import InputError, as_frames, check_frames, check_numbers
 from .labels import visibility
 from .rendering import draw_discs, to_pixels
 
@@ -121,8 +121,9 @@ def detect(
 ) -> Detections: # at most `k` discs a frame
     "Find discs of known radii, a fraction of a pixel exactly, even where they touch"
     (n,t,h,w),k = m.shape, radius.shape[-1]
-    if radius.shape!=(n,k): raise InputError(f'radii {tuple(radius.shape)} for {n} clips', f'({n}, objects)',
-        'give each object a radius')
+    if radius.shape!=(n,k) or not k or not ((radius>0) & radius.isfinite()).all():
+        raise InputError(f'radii {tuple(radius.shape)} for {n} clips', f'({n}, objects), above 0', 'give each object a radius')
+    radius = radius.float()
     q = max(1, int(radius.min()/2))
     coarse = F.avg_pool2d((m>.5).float(), q, ceil_mode=True, count_include_pad=False)
     pos,top = peaks(contrast(coarse, radius/q), radius/q)
@@ -147,14 +148,17 @@ class Detector:
         shown=None, # which objects can be seen, `(n,t,k)` bool; `None`: all
     ):
         "Read background and brightness off true frames"
-        (n,t,_,h,w),k = check_frames(x).shape, radius.shape[-1]
-        if tuple(pos.shape)!=(n,t,k,2) or tuple(radius.shape)!=(n,k) or not k:
-            raise InputError(f'centres {tuple(pos.shape)} and radii {tuple(radius.shape)} for frames {tuple(x.shape)}', '(n,t,k,2) and (n,k), one object or more', 'give each object a place in each frame, and a radius')
+        pos,radius = (torch.as_tensor(o).float() for o in (pos,radius))
+        (n,t,_,h,w),k = check_frames(x).shape, radius.shape[-1] if radius.ndim else 0
+        if tuple(pos.shape)!=(n,t,k,2) or tuple(radius.shape)!=(n,k) or not k or not ((radius>=0) & radius.isfinite()).all():
+            raise InputError(f'centres {tuple(pos.shape)} and radii {tuple(radius.shape)} for frames {tuple(x.shape)}', '(n,t,k,2) and (n,k), one object or more, no radius below 0', 'give each object a place in each frame, and a radius')
+        shown = torch.ones(n, t, k, dtype=torch.bool) if shown is None else torch.as_tensor(shown, dtype=torch.bool)
+        if shown.shape!=(n,t,k): raise InputError(f'shown of shape {tuple(shown.shape)}', f'{(n,t,k)}', 'say of each object in each frame whether it can be seen')
         background = x.movedim(2,-1).flatten(0,-2).median(0).values
         col,row = pos[...,0].round().long().clamp(0,w-1), pos[...,1].round().long().clamp(0,h-1)
         m = (x-background[:,None,None]).abs().amax(2)
         ink = m.flatten(2).gather(2, (row*w+col).clamp(0,h*w-1))
-        level = torch.where(torch.ones_like(ink, dtype=bool) if shown is None else shown, ink, torch.nan).nanmedian(1).values
+        level = torch.where(shown, ink, torch.nan).nanmedian(1).values
         return cls(radius.clamp(min=1), background, level.nan_to_num(nan=1).amin(1).clamp(min=1/255))
 
     def __getitem__(self,
@@ -205,6 +209,7 @@ def match(
     radius, # true radii, `(n,k)` pixels
 ): # distance of each true object to its detection, pixels, `inf` where it has none; which detection; both `(n,t,k)`
     "Pair detections with true objects, as many as can be, with the least sum of distances"
+    if truth.shape!=d.pos.shape or radius.shape!=(len(truth),truth.shape[2]): raise InputError(f'centres {tuple(truth.shape)} and radii {tuple(radius.shape)} for detections {tuple(d.pos.shape)}', '(n,t,k,2), (n,k) and (n,t,k,2)', 'compare the same objects in the same frames')
     dist = torch.cdist(truth.double(), d.pos.double()) # double: beside 1e6, floats lose small distances
     ok = d.found[:,:,None] & (dist <= 4*radius[:,None,:,None])
     return pair(dist, ok)
@@ -221,7 +226,7 @@ def squared_error(
     w:int, # width of the frame
 ) -> Tensor: # squared error in squared frame widths, same shape
     "Squared position error, a miss counting as half the diagonal of the frame"
-    return torch.where(dist.isinf(), math.hypot(h,w)/2, dist).square()/w**2
+    return dist.clamp(max=math.hypot(h,w)/2).square()/w**2
 
 # %% ../nbs/11a_detection.ipynb #det-extrapolate
 def extrapolate(
@@ -251,13 +256,26 @@ def cover(
     a = draw_discs(pos.reshape(-1,1,2).double().numpy(), r.double().numpy(), size)
     return as_frames(a[...,None]).view(*pos.shape[:-1], 1, size, size)
 
+def check_context(
+    context, # frames seen, `(b,n_ctx,c,h,w)`
+    horizon:int, # frames to foretell
+    speed:bool=False, # does it take two frames?
+    square:bool=False, # must the frames be square?
+) -> Tensor: # the same frames
+    "Refuse a context or a horizon from which a simple answer cannot go on"
+    check_numbers(least=1, whole=True, horizon=horizon)
+    n,_,h,w = check_frames(context, values=False).shape[1:]
+    if speed and n<2: raise InputError('a context of one frame', 'two or more', 'a speed takes two looks')
+    if square and h!=w: raise InputError(f'frames of {h} by {w} pixels', 'square ones, where discs are drawn', 'take optical_flow, or cut them')
+    return context
+
 def constant_velocity(
     detector, # `Detector` of the clips that will be seen
 ): # an `f(context, actions, horizon)` for those clips, frames square
     "Make the answer in which every object goes on as it went"
     def f(context, actions, horizon):
-        context,(h,w) = check_frames(context, values=False).float(),context.shape[-2:]
-        if context.shape[1]<2: raise InputError('a context of one frame', 'two or more', 'a speed takes two looks')
+        context = check_context(context, horizon, speed=True, square=True).float()
+        h,w = context.shape[-2:]
         d,r,ground = detector(context[:,-2:]), detector.radius, detector.background[:,None,None]
         path,seen = extrapolate(d, r, horizon, h, w), d.found[:,1,:,None,None,None]
         x = context[:,-1]
@@ -276,7 +294,8 @@ def observe(
     x, # their first frames, square, `(n,t,c,h,w)`
 ): # `Detector` of the clips; all true centres, `(n,n_frames,k,2)` pixels; which objects show half of themselves or more; share of these found in `x`
     "Make a detector for simulated clips, and grade it on the frames that it is made from"
-    if 'radius' not in ep.params: raise InputError(f'clips of {ep.world}, where nothing has a radius', 'a world of objects', 'compare pixels instead')
+    if 'radius' not in getattr(ep, 'params', ()): raise InputError(f"clips of {getattr(ep, 'world', type(ep).__name__)}, where nothing has a radius", 'a world of objects', 'compare pixels instead')
+    check_context(x, 1, square=True)
     t,(pos,radius),shown = x.shape[1], true_discs(ep, x.shape[-1]), torch.from_numpy(visibility(ep, x.shape[-1]))>=.5
     det = Detector.calibrate(x, pos[:,:t], radius, shown[:,:t])
     dist,_ = match(det(x), pos[:,:t], det.radius)

@@ -12,6 +12,7 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from .core import InputError, check_frames
 from .detection import match, pair, squared_error, window
 
 # %% ../nbs/11c_objects.ipynb #obj-sights
@@ -55,11 +56,15 @@ def judge(
     seen=None, # what `sights` says of the true frames; `None` looks
 ) -> dict: # metric → `(n,t)`, squared errors for `position_rmse`; `nan` where no object counts
     "Ask which true objects the prediction shows, how far off, and what else it shows"
-    r = detector.radius[:,None]
+    r,want = detector.radius[:,None],(*x.shape[:2],detector.radius.shape[1])
+    pos,shown = torch.as_tensor(pos),torch.ones(want, dtype=torch.bool) if shown is None else torch.as_tensor(shown, dtype=torch.bool)
+    if y.shape!=x.shape or (*pos.shape,*shown.shape)!=(*want,2,*want): raise InputError(f'frames {tuple(y.shape)} against {tuple(x.shape)}, centres {tuple(pos.shape)}, shown {tuple(shown.shape)}', f'frames of one shape, {(*want,2)}, {want}', 'compare the same frames of the same clips')
+    for o in (y,x):
+        lo,hi = check_frames(o, values=False).aminmax()
+        if not (lo>=-.5 and hi<=1.5): raise InputError(f'frames from {lo:.3g} to {hi:.3g}', 'floats in [0,1]', 'scale them, and look for nan')
     (dx,cx,ax),(dy,cy,ay) = sights(detector, x) if seen is None else seen,sights(detector, y)
     near,which = match(dx, pos, detector.radius)
-    counts = near<=r
-    if shown is not None: counts &= shown
+    counts = shown & (near<=r)
     cx,ax = cx.gather(2, which[...,None].expand_as(cx)),ax.gather(2, which)
     dist = torch.cdist(pos.double(), dy.pos.double())
     alike = (cx[:,:,:,None]-cy[:,:,None]).abs().amax(-1) <= .3*detector.level[:,None,None,None]

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn, Tensor
-from .core import InputError, check_clips, check_numbers, show_frames, to_unit, track
+from .core import InputError, check_clips, check_numbers, pick_device, show_frames, to_unit, track
 from .storage import tensor_digest
 from .datasets import Windows
 from .loading import Batches, open_store
@@ -122,6 +122,7 @@ def video_dls(
     **options, # of `open_source`: `size`, `channels`, `fps`, `layout`; of `open_store`, where frames wait: `device`, `budget`, `cache`, `threads`, `progress`
 ) -> DataLoaders: # training and validation loaders of `((x_ctx,a),x_fut)`; `n_fut` says how far they go
     "Load windows of clips, split by video, as fastai `DataLoaders`"
+    check_numbers(least=1, whole=True, bs=bs)
     if odd := sorted({*options}-{*_OPEN,*_STORE}): raise InputError(f'option {odd[0]!r}', ', '.join(_OPEN+_STORE), nearest(odd[0], _OPEN+_STORE))
     how,store = ({k:v for k,v in options.items() if (k in _OPEN)==o} for o in (True,False))
     place = Path(source) if isinstance(source, (str,Path)) else None
@@ -180,7 +181,7 @@ class Autoencoder(nn.Module):
 # %% ../nbs/10_training.ipynb #tr-ae-fit
 def _place(model, device):
     "Move the whole model, or find where it is"
-    if device is not None: model.to(device)
+    if device is not None: model.to(pick_device(device))
     return next(model.parameters()).device
 
 def _tenths(steps, bs):
@@ -222,7 +223,8 @@ def fit_autoencoder(
     "Teach encoder and decoder to draw single frames"
     check_clips(train, valid)
     _tenths(steps, bs)
-    if tuple(train.shape[2:])!=tuple(model.x_shape): raise InputError(f'frames {tuple(train.shape[2:])}', f'{tuple(model.x_shape)}, as the model draws', 'resize them, or build the model for their size')
+    for o in (train,valid):
+        if tuple(o.shape[2:])!=tuple(model.x_shape): raise InputError(f'frames {tuple(o.shape[2:])}', f'{tuple(model.x_shape)}, as the model draws', 'resize them, or build the model for their size')
     background = median_frame(train)
     device = _place(model, device)
     with torch.no_grad(): model.decoder.background.copy_(background.clamp(.02,.98).logit())
@@ -301,17 +303,20 @@ def fit_dynamics(
 ) -> Learner: # with the losses in its recorder
     "Teach the dynamics to foretell latents, by their own `loss`"
     _tenths(steps, bs)
+    grow,dynamics,z_background = LengthCB(n_ctx, lengths, until),getattr(model, 'dynamics', model),None
+    for z,a in zip((train,valid), actions):
+        n_act = 0 if a is None else a.shape[-1]
+        if dynamics.spec.check(z) is z and n_act!=dynamics.n_act: raise InputError(f'actions of {n_act} numbers', f'{dynamics.n_act}, as the dynamics take', 'give those of the training and of the validation clips')
     if train.shape[1]<=n_ctx: raise InputError(f'clips of {train.shape[1]} frames', f'more than the {n_ctx} seen', 'make longer clips')
     device = _place(model, device)
-    dynamics,z_background = getattr(model, 'dynamics', model),None
     if background is not None and dynamics.spec.kind=='map':
         with torch.no_grad(): z_background = model.encode(background[None,None].to(model.z_mean.device))[0,0].cpu()
     def make(z, a):
         z = z.float()
         return (z,a), z.new_ones(len(z)) if z_background is None else latent_weight(z[:,n_ctx-1:], z_background.to(z.device), k)
-    lengths = tuple(min(l, train.shape[1]-n_ctx) for l in lengths)
+    grow.lengths = lengths = tuple(min(l, train.shape[1]-n_ctx) for l in lengths)
     banks = [ClipBank(c, n_ctx+lengths[-1], bs, n, make, a, seed, p)
         for c,a,n,p in ((train,actions[0],steps//10,'train'), (valid,actions[1],min(4,steps//10),'valid'))]
-    cbs = [LossesCB(), LengthCB(n_ctx, lengths, until), ContextNoiseCB(noise, n_ctx)]
+    cbs = [LossesCB(), grow, ContextNoiseCB(noise, n_ctx)]
     return _train(DynamicsLoss(dynamics, n_ctx), lambda losses,w: sum(losses.values()), *banks, lr, seed, cbs, 'learning to foretell', file, progress, device,
         n_ctx=n_ctx, lengths=list(lengths), until=until and list(until), k=k, noise=noise, background=None if background is None else tensor_digest(background))

@@ -54,11 +54,13 @@ class WorldModel(nn.Module):
         super().__init__()
         parts = dict(encoder=encoder, quantizer=quantizer, dynamics=dynamics, decoder=decoder)
         for name,part in parts.items():
-            if part is not None and not isinstance(getattr(part, 'spec', None), LatentSpec): raise InputError(f'a {name}, {type(part).__name__}, without a spec', 'a part that says which latents it carries', 'give it spec, a LatentSpec')
-            if part is not None and not encoder.spec.fits(part.spec):
+            if part is None and name=='quantizer': continue
+            if not isinstance(getattr(part, 'spec', None), LatentSpec): raise InputError(f'{type(part).__name__} as {name}, without a spec', 'a part that says which latents it carries', 'give it spec, a LatentSpec')
+            if not encoder.spec.fits(part.spec):
                 raise InputError(f'an encoder that makes {encoder.spec} and a {name} that takes {part.spec}', 'equal specs', f'build the {name} for {encoder.spec}')
-        if tuple(decoder.x_shape)!=tuple(encoder.x_shape):
-            raise InputError(f'an encoder of frames {encoder.x_shape} and a decoder of {decoder.x_shape}', 'equal frames', 'build both with one x_shape')
+        sees,draws = (getattr(o, 'x_shape', None) for o in (encoder,decoder))
+        if sees is None or draws is None or tuple(draws)!=tuple(sees):
+            raise InputError(f'an encoder of frames {sees} and a decoder of {draws}', 'equal frames', 'build both with one x_shape')
         self.encoder, self.dynamics, self.decoder, self.quantizer = encoder, dynamics, decoder, quantizer
         self.spec, self.x_shape = encoder.spec, tuple(encoder.x_shape)
         one_each = (1,1,1,self.spec.shape[1]) if self.spec.kind=='tokens' else (1,1,self.spec.shape[0]) + (1,)*(len(self.spec.shape)-1)
@@ -125,6 +127,7 @@ def part_config(
     part:nn.Module, # a part that keeps its arguments as attributes
 ) -> dict: # `class` and its arguments, ready for JSON
     "Say how to build a part again"
+    if lost := [k for k in inspect.signature(type(part)).parameters if not hasattr(part, k)]: raise InputError(f'a {type(part).__name__} without its {lost[0]}', 'a part that keeps its arguments under their names', f'set self.{lost[0]} in its __init__')
     args = {k: getattr(part,k) for k in inspect.signature(type(part)).parameters}
     return {'class': type(part).__name__, **args}
 
@@ -134,10 +137,12 @@ def save_model(
     **facts, # anything else for the config, such as `n_ctx` or `fps`
 ) -> Path: # the folder
     "Write a model as a folder that is enough to build it again"
+    if not isinstance(model, WorldModel): raise InputError(f'a {type(model).__name__}', 'a WorldModel', 'keep other modules with torch.save')
     folder = Path(folder)
     if own := sorted({*facts} & {*_roles}): raise InputError(f'{own[0]} as a fact', 'a name that no part has', 'choose another')
-    try: config = json.dumps({r: part_config(p) for r in _roles if (p := getattr(model,r)) is not None} | facts, indent=1)
-    except TypeError as e: raise InputError(f'a fact that JSON cannot hold ({e})', 'numbers, words and lists', 'convert it') from None
+    recipe = {r: part_config(p) for r in _roles if (p := getattr(model,r)) is not None}
+    try: config = json.dumps(recipe | facts, indent=1, allow_nan=False)
+    except (TypeError,ValueError) as e: raise InputError(f'a fact that JSON cannot hold ({e})', 'numbers, words and lists', 'convert it') from None
     weights = save({k: v.contiguous() for k,v in model.state_dict().items()})
     with atomic_path(folder/'model.safetensors') as f: f.write_bytes(weights)
     with atomic_path(folder/'config.json') as f: f.write_text(config)
