@@ -12,6 +12,7 @@ __all__ = ['Cuts', 'write_clips', 'card_path', 'write_card', 'read_truth', 'file
 
 # %% ../nbs/03d_conversion.ipynb #con-imports
 import json, math, os, zlib
+from functools import partial
 from pathlib import Path
 from zipfile import BadZipFile
 import cv2
@@ -43,8 +44,9 @@ class Cuts(Clips):
         names = names_of(source)
         self.names = names and [names[i] for i in self.at[:,0]]
         self.groups = np.asarray(getattr(source, 'groups', np.arange(len(lengths))))[self.at[:,0]]
-        if hasattr(source, 'actions'): self.actions = lambda i,start=0,stop=None: source.actions(int(self.at[i,0]), *self._span(i, start, stop))
+        if hasattr(source, 'actions'): self.actions = self._actions
 
+    def _actions(self, i, start=0, stop=None): return self.source.actions(int(self.at[i,0]), *self._span(i, start, stop))
     def _span(self, i, start, stop):
         s,(lo,hi,_) = int(self.at[i,1]),slice(start,stop).indices(int(self.lengths[i]))
         return s+lo,s+hi
@@ -98,9 +100,8 @@ def write_clips(
     if shard_size is None: shard_size = _shard_size(cuts.frame_shape, cuts.lengths[0])
     ep = getattr(source, 'episodes', lambda: None)() if n_frames is None else None
     acts = ep is None and hasattr(cuts, 'actions') and cuts.actions(0).shape[-1]>0
-    made = dict(world='clips', seed=0) if ep is None else dict(world=ep.world, seed=ep.seed)
-    settings = dict(**made, fps=cuts.fps, n=len(cuts), n_frames=int(cuts.lengths[0]), size=cuts.frame_shape[:2],
-        channels=cuts.frame_shape[2], shard_size=shard_size, source=fingerprint(source))
+    settings = dict(world=getattr(ep, 'world', 'clips'), seed=getattr(ep, 'seed', 0), fps=cuts.fps, n=len(cuts), n_frames=int(cuts.lengths[0]),
+        size=cuts.frame_shape[:2], channels=cuts.frame_shape[2], shard_size=shard_size, source=fingerprint(source))
     _,first,group = np.unique(cuts.groups, return_index=True, return_inverse=True)
     if ep is not None and len(first)==len(cuts): group = pack_truth(ep)[0]['group'] # twins, of whom nobody else knows
     videos = [cuts.names[i] for i in first] if cuts.names and len(first)==len(set(group)) else []
@@ -114,9 +115,7 @@ def write_clips(
 # %% ../nbs/03d_conversion.ipynb #con-truth
 def _look(source):
     "First and last frame of each clip, grey, at 8 by 8 pixels, `(n,2,8,8)`"
-    def small(x):
-        grey = x if x.shape[-1]==1 else cv2.cvtColor(x, cv2.COLOR_RGB2GRAY)
-        return cv2.resize(grey, (8,8), interpolation=cv2.INTER_AREA)
+    def small(x): return cv2.resize(x if x.shape[-1]==1 else cv2.cvtColor(x, cv2.COLOR_RGB2GRAY), (8,8), interpolation=cv2.INTER_AREA)
     return np.array([[small(source.frames(i, t, t+1)[0]) for t in (0,int(k)-1)] for i,k in enumerate(source.lengths)])
 
 def card_path(
@@ -146,8 +145,7 @@ def write_card(
 
 def _card(path):
     "A card, `{}` where there is none"
-    if not Path(path).is_file(): return {}
-    try: return {**load_numbers(path)}
+    try: return {**load_numbers(path)} if Path(path).is_file() else {}
     except (TypeError, ValueError, OSError, EOFError, RuntimeError, zlib.error, BadZipFile) as e:
         if isinstance(e, InputError): raise
         raise InputError(f'{path} is torn, or no card', 'what wm-convert leaves', 'delete it, and copy the clips again') from None
@@ -220,6 +218,11 @@ def write_array(
         write_card(card_path(path), cuts, ep, made=made, written=digest([tmp]))
 
 # %% ../nbs/03d_conversion.ipynb #con-home
+def _between(actions, i, start=0, stop=None):
+    "The actions between some frames of clip `i`, of which there is one more"
+    start,stop,_ = slice(start,stop).indices(len(actions[i])+1)
+    return actions[i][start:max(stop-1, start)]
+
 def card_beside(
     path, # file or folder of copied clips
     source, # the clips, opened; what the card says of them is noted in it: names, groups, rates, actions, truth
@@ -244,9 +247,9 @@ def card_beside(
         source.rates = z['rates'][order]
         source.fps = float(source.rates[0]) if np.ptp(source.rates)<=.01*source.rates.min() else float('nan')
     if 'lengths' in z: source.names = z['names'][order].tolist() if 'names' in z else None # files that had none were numbered
-    if 'actions/0' in z: source.actions = lambda i,start=0,stop=None: z[f'actions/{order[i]}'][start:len(z[f'actions/{order[i]}']) if stop is None else stop-1]
-    if ep is not None and ep.actions is not None: source.actions = lambda i,start=0,stop=None: ep.actions[order[i], start:ep.n_frames-1 if stop is None else stop-1].astype(np.float32)
-    if ep is not None: source.episodes = lambda: ep if (order==np.arange(len(order))).all() else ep[order]
+    if 'actions/0' in z: source.actions = partial(_between, [z[f'actions/{i}'] for i in order])
+    if ep is not None and ep.actions is not None: source.actions = partial(_between, ep.actions[order].astype(np.float32))
+    if ep is not None: source.episodes = partial(ep.__getitem__, slice(None) if (order==np.arange(len(order))).all() else order)
     return True
 
 def _fits(z, source, timed):
@@ -278,8 +281,7 @@ def convert(
     refuse_overwrite(dst, src)
     foreign = [o for o in dst.glob('*') if not o.match('shard-*.h5') and o.name[0]!='.'] or [dst]*dst.is_file() if to=='episodes' else []
     if foreign: raise InputError(f'{foreign[0]} is there already', 'a place where nothing lies yet', 'choose another, or delete it')
-    kind = kind_of(src)
-    if kind=='episodes'==to: raise InputError(f'{src} holds episodes already', 'another format', 'say one with --to, or copy the folder')
+    if (kind := kind_of(src))=='episodes'==to: raise InputError(f'{src} holds episodes already', 'another format', 'say one with --to, or copy the folder')
     source = open_source(src, progress, **options)
     carded = not isinstance(source, EpisodeSet) and card_beside(src, source, kind=='mp4' or options.get('fps') is not None)
     if to=='episodes' and isinstance(source, VideoSet) and src.is_dir() and not carded:
@@ -289,9 +291,8 @@ def convert(
         return out
     if to=='episodes': return write_clips(dst, source, n_frames, progress=progress)
     cuts = Cuts(source, n_frames) if n_frames is not None or to=='npy' else source
-    made = json.dumps(dict(to=to, n_frames=n_frames, source=fingerprint(source)))
     with locked(dst, folder=False):
-        if not _finished(dst, made):
+        if not _finished(dst, made := json.dumps(dict(to=to, n_frames=n_frames, source=fingerprint(source)))):
             sweep(dst)
             if to=='npy': write_array(dst, source, n_frames, progress, made)
             else: write_folder(dst, cuts, to, progress=progress, made=made)
@@ -325,5 +326,4 @@ def wm_convert(
     Examples: `wm-convert clips films --to mp4`; `wm-convert my_films clips --frames 30`; `wm-convert mnist_test_seq.npy mnist --layout tnhw`"""
     out = convert(src, dst, to, frames, progress=True, layout=layout, size=size, channels=channels, fps=fps)
     (h,w,c),t,r = out.frame_shape,np.unique(out.lengths),rates_of(out)
-    rate = f'{out.fps:g}' if out.fps==out.fps else f'{r.min():g} to {r.max():g}'
-    print(f'{printable(dst)}: {len(out)} clip{"s"*(len(out)>1)} of {t[0] if len(t)==1 else f"{t[0]} to {t[-1]}"} frames, {h}×{w}, {"grey" if c==1 else "colour"}, {rate} frames a second{", with truth" if getattr(out, "episodes", lambda: None)() is not None else ""}')
+    print(f'{printable(dst)}: {len(out)} clip{"s"*(len(out)>1)} of {t[0] if len(t)==1 else f"{t[0]} to {t[-1]}"} frames, {h}×{w}, {"grey" if c==1 else "colour"}, {f"{r.min():g}" if out.fps==out.fps else f"{r.min():g} to {r.max():g}"} frames a second{", with truth" if getattr(out, "episodes", lambda: None)() is not None else ""}')

@@ -233,7 +233,7 @@ class LatentSet(_Numbers):
         self.z,self.mean,self.std,self.fps,self.path = z,mean.view(-1,1,1),std.view(-1,1,1),fps,str(path)
         self.spec,self.lengths = LatentSpec('map', z.shape[2:]),np.full(len(z), z.shape[1])
 
-    def __reduce__(self): return open_latents, (self.path, self.mean.flatten().tolist(), self.std.flatten().tolist(), self.fps)
+    def __reduce__(self): return open_latents, (self.path, self.mean.flatten().tolist(), self.std.flatten().tolist(), self.fps), {k:v for k,v in self.__dict__.items() if k not in ('z','mean','std')}
 
     def latents(self,
         i:int, # clip
