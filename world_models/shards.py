@@ -23,6 +23,7 @@ from pathlib import Path
 from threading import Thread
 import h5py, hdf5plugin
 import numpy as np
+from .commands import unbroken
 from .core import InputError, check_numbers, need_memory, track
 from .episodes import TRUTH, whole
 from .storage import atomic_path, is_temp, locked, read_json, sweep
@@ -200,11 +201,12 @@ def _hired():
 
 @contextmanager
 def _deaf():
-    "Processes that begin in here are born deaf to what a terminal says: workers, and the one that keeps count of what they share"
-    if not hasattr(signal, 'pthread_sigmask'): yield; return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _DEAF)
-    try: yield
-    finally: signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    "Processes that begin in here are born deaf to what a terminal says: workers, and the one that keeps count of what they share; this one hears it at the end"
+    with unbroken():
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _DEAF) if hasattr(signal, 'pthread_sigmask') else None
+        try: yield
+        finally:
+            if before is not None: signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 def _submit(pool, f, o):
     "Give work to a pool, which may start a process for it"
@@ -226,7 +228,7 @@ def spread(
     with _deaf(): pool = ProcessPoolExecutor(workers, mp_context=get_context('spawn'), initializer=_hired)
     try:
         while busy := busy | {_submit(pool,f,o) for o in islice(todo, workers-len(busy))}:
-            done,busy = wait(busy, return_when=FIRST_COMPLETED)
+            with _deaf(): done,busy = wait(busy, .1, FIRST_COMPLETED) # a short sleep: whoever is broken off in it may hold the locks of all
             for o in done: yield o.result()
         pool.shutdown()
     except BrokenProcessPool:
