@@ -4,7 +4,7 @@
 
 For every door there is a good call, and for each of its arguments what cannot be meant: numbers out of range or none, frames of another shape, size,
 range or kind, names that do not exist. `InputError` is right; a result, or any other error, falls short."""
-import argparse, collections, sys, tempfile
+import argparse, collections, inspect, sys, tempfile
 from functools import partial
 from pathlib import Path
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 from world_models.core import InputError, set_seed
 torch.set_num_threads(1)
 
-NUMBER = [float('nan'), float('inf'), '7', [3]]
+NUMBER = [float('nan'), float('inf'), '7', [3], None] # None where it is no default
 COUNT = [0, -1, 2.5, *NUMBER]                     # of a whole number above 0
 HUGE = [10**14]                                   # more than any memory
 RATE = [0, -1, *NUMBER]                           # of a number above 0
@@ -81,8 +81,11 @@ def doors(tmp):
 def cases(tmp):
     "Every wrong call: door, argument, value, and the call itself"
     for name,(f,good,wrong) in doors(tmp).items():
+        known = inspect.signature(f).parameters
         for k,values in wrong.items():
-            for v in values: yield name,k,v,partial(f, **good|{k:v})
+            for v in values:
+                if v is None and (k not in known or known[k].default is None): continue # a default, or one of `options`
+                yield name,k,v,partial(f, **good|{k:v})
 
 def judge(call):
     "'' where the call is refused in one line, else what came of it"
