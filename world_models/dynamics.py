@@ -25,9 +25,9 @@ def check_actions(
 ) -> Tensor: # actions `(b,t,n_act)`
     "Refuse actions that are missing, too many or of the wrong width"
     if a is None and n_act==0: return like.new_zeros(b, t, 0)
-    found = 'no actions' if a is None else f'actions {tuple(a.shape)}'
-    if a is None or tuple(a.shape)!=(b,t,n_act):
-        raise InputError(found, f'(batch {b}, steps {t}, {n_act} numbers)', 'give one action for each pair of neighbouring frames')
+    found = 'no actions' if a is None else f'actions {tuple(getattr(a, "shape", ()))} in a {type(a).__name__}'
+    if not isinstance(a, Tensor) or tuple(a.shape)!=(b,t,n_act):
+        raise InputError(found, f'a tensor (batch {b}, steps {t}, {n_act} numbers)', 'give one action for each pair of neighbouring frames')
     return a.to(like)
 
 def one_action(

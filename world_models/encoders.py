@@ -14,7 +14,7 @@ import math
 from numbers import Integral
 import torch
 from torch import nn, Tensor
-from .core import InputError, LatentSpec, check_frames, check_numbers
+from .core import InputError, LatentSpec, check_frames, check_precision, check_numbers
 
 # %% ../nbs/04_encoders.ipynb #enc-door
 def frame_shape(
@@ -38,7 +38,9 @@ def each_frame(
     x_shape:tuple, # the frame that the network was built for, `(c,h,w)`
 ) -> Tensor: # what the network makes of each, `(b,t,...)`
     "Refuse frames of another kind or size, and send the others through one by one"
-    return net(check_frames(x, x_shape, values=False).flatten(0,1)).unflatten(0, x.shape[:2])
+    check_frames(x, x_shape, values=False)
+    if isinstance(net, nn.Module): check_precision(x, net)
+    return net(x.flatten(0,1)).unflatten(0, x.shape[:2])
 
 # %% ../nbs/04_encoders.ipynb #enc-conv
 class ConvEncoder(nn.Module):

@@ -317,7 +317,7 @@ def evaluate(
         if baselines and d is not None: runs |= dict(discs=constant_velocity(d), constant_disc=constant_disc(d, places, pos[b,:n_ctx], shown[b,:n_ctx]))
         if reconstruct is not None: runs['floor'] = lambda c,a,n: reconstruct(c, fut.clone())
         for name,g in runs.items():
-            y = check_answer(g(seen[b].clone(), acts[b].clone(), horizon), fut.shape) # copies: what one does to them shall not reach the next
+            y = check_answer(g(seen[b].clone(), acts[b].clone(), horizon), fut.shape, 'reconstruct' if name=='floor' else 'f') # copies: what one does to them shall not reach the next
             for m,v in score(y, fut, *at or (None,)*4, metrics or {}).items(): scores.setdefault(m,{}).setdefault(name,[]).append(v)
     done = {m:{s:torch.cat(v).double().numpy() for s,v in o.items()} for m,o in scores.items()}
     done,moving = straight_on(done)

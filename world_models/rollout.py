@@ -24,9 +24,10 @@ from .world_model import WorldModel
 def check_answer(
     y, # what `f` returned
     shape:tuple, # wanted `(clips,horizon,channels,height,width)`
+    who:str='f', # whose answer it is, for the line that refuses it
 ) -> Tensor: # the same frames, on the CPU
     "Refuse an answer that cannot be scored"
-    def wrong(found, expected, remedy): raise InputError(f'f returned {found}', expected, remedy)
+    def wrong(found, expected, remedy): raise InputError(f'{who} returned {found}', expected, remedy)
     if isinstance(y, np.ndarray): y = torch.from_numpy(np.ascontiguousarray(y))
     if not isinstance(y, Tensor):
         wrong(f'a {type(y).__name__}', 'a tensor or an array', 'return its .frames' if hasattr(y,'frames') else 'give frames only')

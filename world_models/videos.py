@@ -279,7 +279,7 @@ class VideoSet:
         channels:int=3, # 1 grey, 3 colour
         fps:float|None=None, # frames a second of every clip: at each moment the frame that a player would show; `None` keeps what each video has
     ):
-        check_numbers(above=0, fps=fps, optional=('fps',))
+        check_numbers(above=0, most=1e4, fps=fps, optional=('fps',))
         self.infos,self.frame_shape,self.resample = list(infos),(*_hw(common_size(infos) if size is None else size),channels),fps
         self.lengths = np.array([o.n_frames if fps is None else len(self._shown(o)) for o in infos])
         self.rates = np.array([o.fps for o in infos]) if fps is None else np.full(len(infos), float(fps))
