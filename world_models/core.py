@@ -72,10 +72,9 @@ def check_precision(
     what:str='frames', # what the tensor holds, for the line that refuses it
 ): # the same tensor
     "Refuse floats of another precision than the weights"
-    p = next(part.parameters(), None)
-    if p is None or p.dtype==x.dtype: return x
     from torch import is_autocast_enabled
-    if not is_autocast_enabled(x.device.type): raise InputError(f'{what} of {x.dtype} for weights of {p.dtype}', 'one type of floats', f'say .to({p.dtype})')
+    kind = next((p.dtype for p in part.parameters()), x.dtype)
+    if kind!=x.dtype and not is_autocast_enabled(x.device.type): raise InputError(f'{what} of {x.dtype} for weights of {kind}', 'one type of floats', f'say .to({kind})')
     return x
 
 @dataclass(frozen=True)
