@@ -298,6 +298,7 @@ def convert(
             else: write_folder(dst, cuts, to, progress=progress, made=made)
     return source if n_frames is None else cuts
 
+# %% ../nbs/03d_conversion.ipynb #con-finished
 def _finished(dst, made):
     "Has this very command been here before and ended? Refuse what somebody else has put there"
     there,card = dst.is_file() or dst.is_dir() and any(dst.iterdir()),card_path(dst)

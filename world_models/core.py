@@ -65,7 +65,7 @@ def check_numbers(
         limits = [f'{w} {o:,}' for w,o in (('at least',least),('at most',most),('above',above)) if o is not None]
         raise InputError(f'{k}={reprlib.repr(v)}', f"a {'whole ' if whole else ''}number {' and '.join(limits)}", 'change it')
 
-# %% ../nbs/00_core.ipynb #core-spec
+# %% ../nbs/00_core.ipynb #core-precision
 def check_precision(
     x, # tensor of floats that a module will take
     part, # the module; its weights must be of the same type, unless autocast sees to that
@@ -77,6 +77,7 @@ def check_precision(
     if kind!=x.dtype and not is_autocast_enabled(x.device.type): raise InputError(f'{what} of {x.dtype} for weights of {kind}', 'one type of floats', f'say .to({kind})')
     return x
 
+# %% ../nbs/00_core.ipynb #core-spec
 @dataclass(frozen=True)
 class LatentSpec:
     "The kind and shape of what a model carries from frame to frame"

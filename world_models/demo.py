@@ -248,6 +248,7 @@ def run_demo(
         report = judge_model(out, plan, clips, parts, device, progress)
         return finish_run(out, plan, clips, parts, report, device, progress)
 
+# %% ../nbs/20_demo.ipynb #demo-finish
 def finish_run(
     out, # folder of the run
     plan:dict, # see `make_plan`

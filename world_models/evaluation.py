@@ -278,6 +278,7 @@ def _door(f, reconstruct, metrics, groups, n):
     if odd := [k for k,o in (metrics or {}).items() if not (callable(o) and isinstance(k, str)) or k in NAMES]: raise InputError(f'metric {odd[0]!r}', 'functions by name, none of them a name of ours', 'rename it, or give a function')
     if groups is not None and np.shape(groups)!=(n,): raise InputError(f'groups of shape {np.shape(groups)} for {n} clips', f'({n},)', 'say of each clip what it belongs to')
 
+# %% ../nbs/12_evaluation.ipynb #ev-evaluate-all
 @torch.no_grad()
 def evaluate(
     f, # any callable `f(context, actions, horizon)` that returns frames `(b,horizon,c,h,w)` in [0,1]

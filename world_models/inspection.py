@@ -265,6 +265,7 @@ def make_split(
     return dict(schema='world_models.split', schema_version=1, by=split.by, seed=seed if seed is None else int(seed), fractions=[*map(float, fractions)],
         clips=len(source.lengths), set=about, parts=parts)
 
+# %% ../nbs/03e_inspection.ipynb #ins-split-read
 def read_split(
     path, # `split.json`, or the folder where it lies
     source, # the clips, opened

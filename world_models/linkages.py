@@ -44,6 +44,7 @@ def swing_energy(
     v,fall = L*s[2:], L*(1-np.cos(s[:2]))
     return (m.sum(0)*v[0]**2 + m[1]*(v[1]**2 + 2*v[0]*v[1]*np.cos(s[0]-s[1])))/2 + g*(m.sum(0)*fall[0] + m[1]*fall[1])
 
+# %% ../nbs/00e_linkages.ipynb #lnk-whip
 def whip(
     start, # angles and rates, `(4,n)`
     length, # of both arms, `(2,n)` box sides

@@ -130,6 +130,7 @@ def _film_of(row, root, outside):
     if found is not None: check_inside(found, root, outside)
     return found
 
+# %% ../nbs/03c_listings.ipynb #lst-kin-set
 class KineticsSet(Clips):
     "The first frames of films that a table lists; Kay et al. 2017, arXiv:1705.06950"
     def __init__(self,

@@ -56,6 +56,7 @@ def _known(settings):
     fps = settings.get('fps')
     return {'world','seed'}<={*settings} and isinstance(settings['world'], str) and isinstance(fps, (int,float)) and 0<fps<np.inf
 
+# %% ../nbs/02b_shards.ipynb #sh-look-arrays
 def _check_array(k, o, n, t):
     "Say what is wrong with one array of a shard of `n` clips of `t` frames; `None` if nothing is"
     plist = o.id.get_create_plist()

@@ -67,6 +67,7 @@ class Clips:
         "Read many clips into one array"
         return np.stack([self.frames(i) for i in (range(len(self)) if idx is None else idx)])
 
+# %% ../nbs/03b_sources.ipynb #src-skipped
 def tell_skipped(
     path, # what the clips were taken from
     n:int, # clips in all
@@ -305,6 +306,7 @@ def _placed(source, path):
     if Path(path).is_dir(): source.folder = Path(path)
     return source
 
+# %% ../nbs/03b_sources.ipynb #src-open-any
 def open_source(
     path, # file or folder
     progress:bool=False, # show a bar?

@@ -43,6 +43,7 @@ def _exists(lance, path):
 def _one(source, i): # what of a clip tells it from others
     return hashlib.sha256(np.ascontiguousarray(source.frames(int(i))).tobytes()).hexdigest()[:16]
 
+# %% ../nbs/03g_streaming.ipynb #stream-append-rows
 def to_lance(
     source, # `EpisodeSet`, `VideoSet`, or any other source of clips
     path, # where the Lance dataset lies: a folder, or the address of an object store

@@ -207,6 +207,7 @@ def _train(model, loss, train, valid, lr, seed, cbs, desc, file, progress, devic
     finally: bar.after_fit()
     return learn
 
+# %% ../nbs/10_training.ipynb #tr-ae-fit-stage
 def fit_autoencoder(
     model:WorldModel, # encoder and decoder are trained in place
     train:Tensor, # training frames `(n,t,c,h,w)`, bytes or floats in [0,1]

@@ -79,6 +79,7 @@ def _decode(path, at=None):
             yield from (f for f in frames if not f.is_corrupt)
     except (av.FFmpegError, LookupError): return
 
+# %% ../nbs/02a_videos.ipynb #vid-facts
 @dataclass(eq=False)
 class VideoInfo:
     "What a video file really holds"
@@ -150,6 +151,7 @@ def _packets(path):
     odd = len(times)<len(shown) or any(d is not None and p<d for p,d in shown) or gaps.max(initial=0)>16 or crowded
     return facts,None if odd or form=='asf' else times,''
 
+# %% ../nbs/02a_videos.ipynb #vid-probe-kind
 def _probe(path):
     "Look into a file: its `VideoInfo`, or `None`, and the reason why it has none"
     if not os.path.isfile(path): return None,'no such file'

@@ -169,6 +169,7 @@ def _sketched(most, file):
         with torch.device('meta'): yield
     finally: handle.remove()
 
+# %% ../nbs/09_world_model.ipynb #wm-load-folder
 def load_model(
     folder, # folder written by `save_model`
     device:str='cpu', # where to put the model
