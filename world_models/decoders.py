@@ -18,18 +18,19 @@ from .encoders import frame_shape
 
 # %% ../nbs/07_decoders.ipynb #dec-up
 class Upsample(nn.Sequential):
-    "Enlarge a grid: convolve, then unfold channels into pixels, at first all alike; Aitken et al. 2017, arXiv:1707.02937"
+    "Enlarge a grid: convolve, then unfold channels into pixels, at first alike; Aitken et al. 2017, arXiv:1707.02937"
     def __init__(self,
         n_in:int, # channels of the grid
         n_out:int, # channels of the larger grid
         scale:int=2, # how much larger a side
         ks:int=3, # side of the kernel, cells; odd
+        alike:bool=True, # begin with the same weights for all pixels of a cell
     ):
         check_numbers(least=1, whole=True, n_in=n_in, n_out=n_out, scale=scale, ks=ks)
         if ks%2==0: raise InputError(f'ks={ks}', 'an odd kernel, which has a middle', f'take {ks+1}')
         conv = nn.Conv2d(n_in, n_out*scale**2, ks, padding=ks//2)
         with torch.no_grad():
-            for p in conv.parameters(): p.copy_(p[::scale**2].repeat_interleave(scale**2, 0))
+            for p in conv.parameters() if alike else (): p.copy_(p[::scale**2].repeat_interleave(scale**2, 0))
         super().__init__(conv, nn.PixelShuffle(scale))
 
 # %% ../nbs/07_decoders.ipynb #dec-base
@@ -76,7 +77,7 @@ class ConvDecoder(Decoder):
             raise InputError(f'a {self.spec} for frames of {h}×{w}', 'a map eight times smaller a side', 'take the spec of the encoder')
         self.net = nn.Sequential(
             nn.Conv2d(z_shape[0], 2*width, 3, padding=1), nn.SiLU(), Upsample(2*width, width), nn.SiLU(),
-            nn.Conv2d(width, width, 3, padding=1), nn.SiLU(), Upsample(width, c, 4))
+            nn.Conv2d(width, width, 3, padding=1), nn.SiLU(), Upsample(width, c, 4, alike=False))
         self.to(memory_format=torch.channels_last)
 
     def draw(self,
