@@ -25,7 +25,7 @@ from .datasets import EpisodeSet, Split, VideoSet, find_videos, split_clips, vid
 from .shards import open_shard, verify_shard
 from .sources import groups_of, kind_of, open_source
 from .conversion import card_beside
-from .videos import VIDEO_SUFFIXES
+from .videos import VIDEO_SUFFIXES, visible_files
 
 # %% ../nbs/03e_inspection.ipynb #ins-find
 _SHARD = re.compile(r'(shard|truth)-(\d+)\.h5')
@@ -37,7 +37,7 @@ def find_sets(
     path = Path(path)
     if not path.exists(): raise InputError(f'{path} is not there', 'a file or folder of clips', 'check the path')
     if path.is_file(): return [path]
-    seen = [p for p in path.rglob('*') if not any(o.startswith('.') for o in p.relative_to(path).parts)]
+    seen = [*visible_files(path)]
     shards = {p.parent for p in seen if _SHARD.fullmatch(p.name)}
     arrays = {p for p in seen if p.suffix=='.npy'}
     films = {p.parent for p in seen if p.suffix.lower() in VIDEO_SUFFIXES}-shards

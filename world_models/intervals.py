@@ -32,4 +32,7 @@ def bootstrap(
     with np.errstate(invalid='ignore'): means = np.tensordot(counts, sums, 1)/np.tensordot(counts, sizes, 1)
     ends = means if finish is None else finish(means)
     if n<2: return np.full((2,*ends.shape[1:]), np.nan) # one group says nothing of others
-    return np.where(np.isnan(ends).all(0), np.nan, np.nanpercentile(np.where(np.isnan(ends).all(0), 0, ends), [2.5,97.5], axis=0))
+    never = np.isnan(ends).all(0)
+    ends = np.where(never, 0, ends)
+    percentile = np.nanpercentile if np.isnan(ends).any() else np.percentile # the same numbers, five times as fast
+    return np.where(never, np.nan, percentile(ends, [2.5,97.5], axis=0))

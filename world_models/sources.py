@@ -22,7 +22,7 @@ from .core import InputError, check_numbers, need_memory
 from .storage import digest
 from .datasets import VideoSet, find_videos, open_episodes, video_info
 from .episodes import whole
-from .videos import VIDEO_SUFFIXES
+from .videos import VIDEO_SUFFIXES, visible_files
 
 # %% ../nbs/03b_sources.ipynb #src-clips
 class Clips:
@@ -227,12 +227,12 @@ def _picture(path, channels=None):
         with Image.open(path) as im:
             need_memory(8*math.prod(im.size), path)
             im = ImageOps.exif_transpose(im)
+            if im.mode=='F' or im.mode=='I' and im.format!='PNG': raise ValueError # 32 bits, and no word on which of them count
             if im.mode[0]=='I': im = Image.fromarray((np.asarray(im)>>8).clip(0, 255).astype(np.uint8)) # 16 bits
-            if im.mode=='F': raise ValueError
             x = np.asarray(im.convert({1:'L', 3:'RGB'}[channels or (1 if im.mode in ('1','L','LA') else 3)]))
     except Exception as e: # whatever Pillow says of a file that is no picture
         if isinstance(e, (InputError,MemoryError)): raise
-        raise InputError(f'{path} is torn, too large, or no picture of whole numbers', 'a whole picture',
+        raise InputError(f'{path} is torn, too large, or no picture of 8 or 16 bits', 'a whole picture',
             'make it again, or take its clip out of the folder') from None
     return x.reshape(*x.shape[:2], -1)
 
@@ -248,15 +248,13 @@ class ImageSet(Clips):
         check_size(size, channels)
         check_numbers(above=0, fps=fps)
         found = {}
-        for at,below,files in os.walk(folder):
-            below[:] = [o for o in below if not o.startswith('.')]
-            pics = [Path(at)/o for o in files if Path(o).suffix.lower() in PICTURES and not o.startswith('.')]
-            if pics: found[Path(at).relative_to(folder).as_posix()] = sorted(sorted(pics), key=natural)
+        for p in visible_files(folder):
+            if p.suffix.lower() in PICTURES: found.setdefault(p.parent.relative_to(folder).as_posix(), []).append(p)
         if not found:
             raise InputError(f'no picture in {folder}', ' '.join(PICTURES),
                 'give a folder with a folder of pictures for each clip')
         self.names,self.fps,self.resize = sorted(sorted(found), key=natural),fps,size is not None
-        self.files = [found[o] for o in self.names]
+        self.files = [sorted(sorted(found[o]), key=natural) for o in self.names]
         first = _picture(self.files[0][0], channels).shape
         h,w = first[:2] if size is None else fit_size([first[0]/first[1]], size)
         self.lengths,self.frame_shape = np.array([len(o) for o in self.files]),(h,w,first[2])
@@ -286,7 +284,7 @@ def kind_of(
     "Tell which format lies there"
     path = Path(path)
     if not path.exists(): raise InputError(f'{path} is not there', 'a file or folder of clips', 'check the path')
-    seen = [path] if path.is_file() else [o for o in path.rglob('*') if not any(p.startswith('.') for p in o.relative_to(path).parts)]
+    seen = [path] if path.is_file() else [*visible_files(path)]
     if any(o.suffix=='.h5' if o==path else o.parent==path and o.match('shard-*.h5') for o in seen): return 'episodes'
     for kind,suffixes in dict(npy=('.npy',) if path.is_file() else (), mp4=VIDEO_SUFFIXES, images=() if path.is_file() else PICTURES).items():
         if any(o.suffix.lower() in suffixes for o in seen): return kind

@@ -8,7 +8,7 @@ Docs: https://world-models.github.io/world_models/videos.html.md"""
 
 # %% auto #0
 __all__ = ['FORMATS', 'VIDEO_SUFFIXES', 'write_video', 'open_video', 'whole_from', 'VideoInfo', 'video_info', 'read_clip',
-           'find_videos', 'common_size', 'VideoSet']
+           'visible_files', 'find_videos', 'common_size', 'VideoSet']
 
 # %% ../nbs/02a_videos.ipynb #vid-imports
 import os
@@ -235,8 +235,10 @@ def read_clip(
 # %% ../nbs/02a_videos.ipynb #vid-find
 VIDEO_SUFFIXES = tuple('.mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ogv .gif .wmv .flv .ts'.split())
 
-def _visible(folder):
-    "Files in a folder and in the folders below it, but for the hidden ones"
+def visible_files(
+    folder, # where to look
+): # each path
+    "Files in a folder and in the folders below it, linked ones too, but for the hidden ones"
     been = set() # a link may lead back to where one is
     for at,below,names in os.walk(folder, followlinks=True):
         below[:] = [o for o in below if not o.startswith('.')]
@@ -252,7 +254,7 @@ def find_videos(
     folder = Path(folder)
     want = 'a folder of videos','give one with '+' '.join(VIDEO_SUFFIXES)
     if not folder.is_dir(): raise InputError(f"{folder} is {'a file' if folder.exists() else 'not there'}", *want)
-    files = sorted(_visible(folder))
+    files = sorted(visible_files(folder))
     videos = [p for p in files if p.suffix.lower() in VIDEO_SUFFIXES]
     if not files: raise InputError(f'empty folder {folder}', *want)
     if not videos: raise InputError(f'no video in {folder} (files: {len(files)}, such as {files[0].name})', *want)
