@@ -11,7 +11,7 @@ def good(tmp_path_factory): return Good(tmp_path_factory.mktemp('good'))
 @pytest.mark.parametrize('kind', KINDS)
 def test_damaged_files(kind, good):
     "One line that says what to do, or the content as it was: no traceback, no hang, nothing written"
-    with ThreadPoolExecutor(2) as pool: told = list(pool.map(lambda i: good.case(kind, i), range(30 if 'run' not in kind else 12)))
+    with ThreadPoolExecutor(2) as pool: told = list(pool.map(lambda i: good.case(kind, i), range(30 if 'run' not in kind else 8)))
     assert not (wrong := [story for word,story in told if word in FELL_SHORT]), '\n'.join(wrong)
     if kind!='run': assert {word for word,_ in told} & {'refused'} # what is finished is seldom asked for the file that was damaged
 
