@@ -9,6 +9,7 @@ __all__ = ['need', 'read_weights', 'published_names', 'own_weights', 'load_exact
 
 # %% ../nbs/04_weights.ipynb #wt-imports
 import importlib, re
+from collections import Counter
 from pathlib import Path
 import torch
 from safetensors.torch import load_file
@@ -40,12 +41,15 @@ def read_weights(
     if not file.is_file(): raise InputError(f'no file {file}', 'a weight file, .safetensors or of torch.save', remedy)
     try:
         found = load_file(file) if file.suffix.lower()=='.safetensors' else torch.load(file, map_location='cpu', weights_only=True)
-        found = dict(_tensors(found)) if isinstance(found, dict) else {}
+        named = [*_tensors(found)] if isinstance(found, dict) else []
     except Exception as e: # a file of a stranger can fail in any way
         why = (str(e).splitlines() or [type(e).__name__])[0][:80]
         raise InputError(f'{file} that cannot be read ({why})', 'a whole weight file with tensors only', 'get it again, or save it as .safetensors') from None
-    if not found: raise InputError(f'{file} of something else', 'tensors by name', 'save the state_dict of the network')
-    return found
+    if not named: raise InputError(f'{file} of something else', 'tensors by name', 'save the state_dict of the network')
+    names = Counter(k for k,_ in named)
+    if len(names)<len(named):
+        raise InputError(f'{file} with two tensors of the name {names.most_common(1)[0][0]}', 'one of each name', 'save the state_dict of the network alone')
+    return dict(named)
 
 # %% ../nbs/04_weights.ipynb #wt-own
 _hugging = [ # ResNet
