@@ -36,7 +36,7 @@ def make_plan(
     check_numbers(least=0, most=2**63-1, whole=True, seed=seed)
     source = 'bouncing_balls' if videos is None else str(Path(videos).resolve())
     split = None if videos is None or not (Path(videos)/'split.json').is_file() else digest([Path(videos)/'split.json'])
-    return dict(version=__version__, source=source, split=split, seed=seed, device=str(device), quick=quick, n_ctx=N_CTX, horizon=HORIZON, **(QUICK if quick else FULL))
+    return dict(version=__version__, source=source, split=split, seed=int(seed), device=str(device), quick=quick, n_ctx=N_CTX, horizon=HORIZON, **(QUICK if quick else FULL))
 
 # %% ../nbs/20_demo.ipynb #demo-folder
 RESULTS = ('rollout.mp4','rollout.png','horizon.png','metrics.json','model','manifest.json','index.html')
@@ -214,7 +214,7 @@ def write_page(
     title = 'What happens next?'
     body = f'''<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title><style>{STYLE}</style>
 <h1>{title}</h1><p>{"<br>".join(map(html.escape, notes))}</p>
-<h2>Truth, prediction, error</h2><p>Four held-out clips. The bars are grey while the model is shown frames and orange from the moment when it is on its own.</p>
+<h2>Truth, prediction, error</h2><p>{min(4, report.n_clips)} of {report.n_clips} held-out clips. The bars are grey while the model is shown frames and orange from the moment when it is on its own.</p>
 <video controls autoplay loop muted playsinline src="data:video/mp4;base64,{data('rollout.mp4')}"></video>
 <img alt="frames of truth, prediction and error" src="data:image/png;base64,{data('rollout.png')}">
 <h2>How far ahead?</h2><img alt="PSNR and position error against horizon" src="data:image/png;base64,{data('horizon.png')}">

@@ -36,7 +36,7 @@ def one_action(
     n_act:int, # numbers in one action; 0 in a world that takes none
 ) -> Tensor: # `(b,n_act)`
     "Refuse the action of a step that is missing, or not one for each clip"
-    return check_actions(None if a is None else a[:,None], len(like), 1, n_act, like)[:,0]
+    return check_actions(a[:,None] if isinstance(a, Tensor) and a.ndim else a, len(like), 1, n_act, like)[:,0]
 
 # %% ../nbs/06_dynamics.ipynb #dyn-base
 class Dynamics(nn.Module):
@@ -57,7 +57,9 @@ class Dynamics(nn.Module):
         h = self.observe(z, a[:,:n-1])
         for k in range(n_fut):
             z_next,h = self.step(h, a[:,n-1+k])
-            if each is not None and (other := each(k, z_next, h)) is not None: z_next,h = other,self.update(h, other)
+            if each is not None and (other := each(k, z_next, h)) is not None:
+                if getattr(other, 'shape', None)!=z_next.shape: raise InputError(f'{tuple(getattr(other, "shape", ()))} in a {type(other).__name__} from each', f'latents {tuple(z_next.shape)}, or None', 'give one for each clip')
+                z_next,h = other,self.update(h, other)
             out.append(z_next)
         return torch.stack(out, 1)
 
@@ -75,7 +77,8 @@ class Dynamics(nn.Module):
         error=None, # `error(foretold, true)`, one number; `None` for the Huber loss
     ) -> dict: # losses by name; training makes their sum small
         "Compare a rollout with the truth; dynamics with a better way to learn have their own"
-        if not 0<n_ctx<z.shape[1]: raise InputError(f'{n_ctx=} of {z.shape[1]} frames', 'a context of one or more, and a future', 'give longer clips')
+        check_numbers(least=1, whole=True, n_ctx=n_ctx)
+        if n_ctx>=self.spec.check(z, self).shape[1]: raise InputError(f'{n_ctx=} of {z.shape[1]} frames', 'a context of one or more, and a future', 'give longer clips')
         return dict(latent=(error or F.smooth_l1_loss)(self.rollout(z[:,:n_ctx], z.shape[1]-n_ctx, a), z[:,n_ctx:]))
 
     def forward(self,
@@ -93,6 +96,7 @@ class ResBlock(nn.Module):
         width:int, # channels of the map
     ):
         super().__init__()
+        check_numbers(least=1, whole=True, width=width)
         self.net = nn.Sequential(nn.SiLU(), nn.Conv2d(width, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1))
     def forward(self,
         u:Tensor, # map `(b,width,h,w)`
@@ -113,8 +117,9 @@ class ResConvDynamics(Dynamics):
         super().__init__()
         check_numbers(least=1, whole=True, width=width, n_ctx=n_ctx)
         check_numbers(least=0, whole=True, depth=depth, n_act=n_act)
-        self.z_shape, self.n_ctx, self.width, self.depth, self.n_act = tuple(z_shape), n_ctx, width, depth, n_act
         self.spec = LatentSpec('map', z_shape)
+        z_shape = self.spec.shape
+        self.z_shape, self.n_ctx, self.width, self.depth, self.n_act = z_shape, n_ctx, width, depth, n_act
         self.inp = nn.Conv2d(n_ctx*z_shape[0], width, 3, padding=1)
         self.act = nn.Linear(n_act, width, bias=False) if n_act else None
         self.blocks = nn.Sequential(*[ResBlock(width) for _ in range(depth)])
@@ -157,6 +162,7 @@ class ConvGRUCell(nn.Module):
         ks:int=3, # kernel side, cells; odd
     ):
         super().__init__()
+        check_numbers(least=1, whole=True, n_in=n_in, n_hid=n_hid, ks=ks)
         if ks%2==0: raise InputError(f'ks={ks}', 'an odd kernel, which has a middle', f'take {ks+1}')
         self.gates = nn.Conv2d(n_in+n_hid, 2*n_hid, ks, padding=ks//2)
         self.cand = nn.Conv2d(n_in+n_hid, n_hid, ks, padding=ks//2)
@@ -182,8 +188,9 @@ class ConvGRUDynamics(Dynamics):
         super().__init__()
         check_numbers(least=1, whole=True, width=width, n_layers=n_layers)
         check_numbers(least=0, whole=True, n_act=n_act)
-        self.z_shape, self.width, self.n_layers, self.n_act = tuple(z_shape), width, n_layers, n_act
         self.spec = LatentSpec('map', z_shape)
+        z_shape = self.spec.shape
+        self.z_shape, self.width, self.n_layers, self.n_act = z_shape, width, n_layers, n_act
         self.cells = nn.ModuleList([ConvGRUCell(z_shape[0]+n_act if i==0 else width, width) for i in range(n_layers)])
         self.out = nn.Conv2d(width, z_shape[0], 3, padding=1)
         nn.init.zeros_(self.out.weight); nn.init.zeros_(self.out.bias)

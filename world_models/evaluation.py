@@ -30,9 +30,14 @@ from .rollout import check_answer
 # %% ../nbs/12_evaluation.ipynb #ev-psnr
 MSE_FLOOR = 1/(12*255**2) # squared error of rounding to 8 bits
 
+def _tensor(o, what):
+    "A tensor of what can be one"
+    try: return torch.as_tensor(o.astype(np.float32) if isinstance(o, np.ndarray) and o.dtype.kind=='f' else o)
+    except (TypeError,ValueError,RuntimeError): raise InputError(f'{what} in a {type(o).__name__}', 'a tensor or an array of numbers', 'convert it') from None
+
 def _frames(pred, truth):
     "Two tensors of frames of one shape, the prediction clamped to [0,1] where a drawing overshoots; another range is refused"
-    pred,truth = (torch.as_tensor(o) for o in (pred,truth))
+    pred,truth = (_tensor(o, 'frames') for o in (pred,truth))
     if pred.shape!=truth.shape or pred.ndim<3 or not pred.numel(): raise InputError(f'frames {tuple(pred.shape)} against {tuple(truth.shape)}', 'the same shape, (...,c,h,w)', 'compare like with like')
     for o,over in ((pred,.5),(truth,1e-3)):
         lo,hi = o.detach().float().aminmax()
@@ -53,7 +58,7 @@ def blur_matrix(
     n:int, # pixels on this side of the frame, 11 or more
 ) -> Tensor: # Gaussian window at each of its places, `(n-10,n)`
     "A sliding window of 11 pixels, σ=1.5, as a matrix"
-    if n<11: raise InputError(f'frames with a side of {n} pixels', '11 or more, a window of SSIM', 'use larger frames')
+    check_numbers(least=11, whole=True, side=n)
     d = (torch.arange(n)-torch.arange(n-10)[:,None]-5).float()
     g = torch.exp(-d**2/(2*1.5**2))*(d.abs()<=5)
     return g/g.sum(1, keepdim=True)
@@ -83,7 +88,7 @@ def score(
     out = dict(psnr=psnr(y,x), ssim=ssim(y,x))
     if detector is not None: out |= judge(y, x, detector, pos, shown, seen)
     for name,f in dict(metrics).items():
-        out[name] = v = torch.as_tensor(f(y.clone(), x.clone())).detach().float().cpu()
+        out[name] = v = _tensor(f(y.clone(), x.clone()), f'metric {name!r}').detach().float().cpu()
         if v.shape!=y.shape[:2]: raise InputError(f'metric {name!r} of shape {tuple(v.shape)}', tuple(y.shape[:2]), 'give a number for each clip and step')
         if v.isinf().any(): raise InputError(f'metric {name!r} that is infinite', 'numbers, or nan where there is nothing to measure', 'give it a limit')
     return out
@@ -181,7 +186,7 @@ def table(self:Report,
 ): # a pandas `DataFrame` of text, one row for each metric and system
     "The scores at some steps"
     import pandas as pd
-    for k in steps: check_numbers(least=1, whole=True, step=k)
+    for k in (steps := np.atleast_1d(steps)): check_numbers(least=1, whole=True, step=k)
     at = [k-1 for k in steps if k<=self.horizon]
     def row(m, s):
         form,mean,half = about(m).form, self.curve(m,s), np.ptp(self.interval(m,s), axis=0)/2
@@ -264,7 +269,7 @@ def held_out(
 def _given(value, name, own, remedy):
     "An average from elsewhere, of the shape of the `own` one, which stands where there is none"
     if value is None: return own
-    value = torch.as_tensor(value).float().cpu()
+    value = _tensor(value, f'a {name}').float().cpu()
     if value.shape!=own.shape: raise InputError(f'a {name} of shape {tuple(value.shape)}', tuple(own.shape), remedy)
     return value
 
@@ -276,7 +281,9 @@ def _door(f, reconstruct, metrics, groups, n):
     if not (reconstruct is None or callable(reconstruct)): raise InputError(f'a {type(reconstruct).__name__} as reconstruct', 'a function of the context and the true future', 'give one, or None')
     if not isinstance(metrics or {}, dict): raise InputError(f'metrics in a {type(metrics).__name__}', 'functions by name', 'say dict(name=function)')
     if odd := [k for k,o in (metrics or {}).items() if not (callable(o) and isinstance(k, str)) or k in NAMES]: raise InputError(f'metric {odd[0]!r}', 'functions by name, none of them a name of ours', 'rename it, or give a function')
-    if groups is not None and np.shape(groups)!=(n,): raise InputError(f'groups of shape {np.shape(groups)} for {n} clips', f'({n},)', 'say of each clip what it belongs to')
+    try: fit = groups is None or np.shape(groups)==(n,) and np.unique(groups).size
+    except (TypeError,ValueError): fit = False
+    if not fit: raise InputError(f'groups {str(groups)[:60]} for {n} clips', f'{n} numbers or names', 'say of each clip what it belongs to')
 
 # %% ../nbs/12_evaluation.ipynb #ev-evaluate-all
 @torch.no_grad()
@@ -320,6 +327,5 @@ def evaluate(
         for name,g in runs.items():
             y = check_answer(g(seen[b].clone(), acts[b].clone(), horizon), fut.shape, 'reconstruct' if name=='floor' else 'f') # copies: what one does to them shall not reach the next
             for m,v in score(y, fut, *at or (None,)*4, metrics or {}).items(): scores.setdefault(m,{}).setdefault(name,[]).append(v)
-    done = {m:{s:torch.cat(v).double().numpy() for s,v in o.items()} for m,o in scores.items()}
-    done,moving = straight_on(done)
-    return Report(done, n_ctx, '\n'.join(notes + tell(done['psnr'], moving, mean is not None, centre is not None)), groups)
+    done,moving = straight_on({m:{s:torch.cat(v).double().numpy() for s,v in o.items()} for m,o in scores.items()})
+    return Report(done, int(n_ctx), '\n'.join(notes + tell(done['psnr'], moving, mean is not None, centre is not None)), groups)

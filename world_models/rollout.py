@@ -11,6 +11,7 @@ __all__ = ['check_answer', 'rollout', 'compare_frames', 'compare_video', 'frame_
 
 # %% ../nbs/11_rollout.ipynb #ro-imports
 import io
+from contextlib import contextmanager
 from pathlib import Path
 import numpy as np
 import torch
@@ -28,18 +29,29 @@ def check_answer(
 ) -> Tensor: # the same frames, on the CPU
     "Refuse an answer that cannot be scored"
     def wrong(found, expected, remedy): raise InputError(f'{who} returned {found}', expected, remedy)
-    if isinstance(y, np.ndarray): y = torch.from_numpy(np.ascontiguousarray(y))
+    if isinstance(y, np.ndarray): y = torch.from_numpy(y.astype(np.float32)) if y.dtype.kind=='f' else wrong(f'an array of {y.dtype}', 'floats in [0,1]', 'divide bytes by 255')
     if not isinstance(y, Tensor):
         wrong(f'a {type(y).__name__}', 'a tensor or an array', 'return its .frames' if hasattr(y,'frames') else 'give frames only')
     if tuple(y.shape)!=tuple(shape):
         wanted = f'(clips, horizon, channels, height, width) = {tuple(shape)}'
         wrong(f'frames of shape {tuple(y.shape)}', wanted, 'foretell all clips and steps, channels first')
     if not y.is_floating_point(): wrong(f'{y.dtype}', 'floats in [0,1]', 'divide bytes by 255')
+    y = y.detach().float()
     lo,hi = y.aminmax()
     if not (lo>=-1e-3 and hi<=1.001): wrong(f'values from {lo:.3g} to {hi:.3g}', '[0,1]', 'clamp them, or look for nan')
-    return y.detach().float().cpu()
+    return y.cpu()
 
 # %% ../nbs/11_rollout.ipynb #ro-roll
+@contextmanager
+def _answering(model):
+    "A module in evaluation mode, and each of its parts as before when this ends"
+    modes = [(o,o.training) for o in model.modules()] if isinstance(model, torch.nn.Module) else []
+    try:
+        for o,_ in modes: o.training = False
+        yield
+    finally:
+        for o,mode in modes: o.training = mode
+
 @torch.no_grad()
 def rollout(
     model, # a `WorldModel`, or any `f(context, actions, horizon) -> frames`
@@ -51,14 +63,17 @@ def rollout(
     "Foretell `n_fut` frames after each context, open loop"
     check_numbers(least=1, whole=True, n_fut=n_fut, bs=bs)
     check_clips(x)
-    ours = isinstance(model, WorldModel)
-    if isinstance(model, torch.nn.Module): model.eval()
+    ours,want = isinstance(model, WorldModel),(len(x), x.shape[1]-1+n_fut)
+    if not callable(model): raise InputError(f'a {type(model).__name__} as model', 'a WorldModel, or f(context, actions, horizon)', 'see load_model')
+    if not (a is None or isinstance(a, Tensor) and a.ndim==3 and a.shape[:2]==want):
+        raise InputError(f'actions {tuple(getattr(a, "shape", ()))} in a {type(a).__name__}', f'a tensor (clips {want[0]}, steps {want[1]}, numbers)', 'give one action for each pair of neighbouring frames')
     device, out = model.z_mean.device if ours else x.device, []
-    for i in range(0, len(x), bs):
-        c,ai = x[i:i+bs].to(device), None if a is None else a[i:i+bs].to(device)
-        c = c.float()/255 if c.dtype==torch.uint8 else c.clone() # a stranger's function may write into it
-        y = model(c, n_fut, ai).frames if ours else check_answer(model(c, ai, n_fut), (len(c), n_fut, *x.shape[2:]))
-        out.append(y.float().cpu())
+    with _answering(model):
+        for i in range(0, len(x), bs):
+            c,ai = x[i:i+bs].to(device), None if a is None else a[i:i+bs].to(device)
+            c = c.float()/255 if c.dtype==torch.uint8 else c.clone() # a stranger's function may write into it
+            y = model(c, n_fut, ai).frames if ours else model(c, ai, n_fut)
+            out.append(check_answer(y, (len(c), n_fut, *x.shape[2:]), 'the model' if ours else 'f'))
     return torch.cat(out)
 
 # %% ../nbs/11_rollout.ipynb #ro-side
@@ -69,6 +84,8 @@ def compare_frames(
     scale:int=4, # pixels of the film for one pixel of a frame
 ) -> np.ndarray: # bytes `(t,H,W,3)`: truth, prediction, error from left to right
     "Put truth, prediction and error of each frame side by side, with bars between them"
+    check_numbers(least=0, whole=True, n_seen=n_seen)
+    check_numbers(least=1, whole=True, scale=scale)
     x,y = to_images(truth),to_images(pred)
     if x.shape!=y.shape: raise InputError(f'a prediction {y.shape} for a truth {x.shape}', 'equal shapes', 'compare the same frames')
     if x.ndim!=4 or x.shape[-1] not in (1,3): raise InputError(f'frames {x.shape}', '(time, height, width, channel) with one or three channels', 'choose the channels to show')
@@ -87,9 +104,11 @@ def compare_video(
     scale:int=4, # pixels of the film for one pixel of a frame
 ) -> Path: # the mp4
     "Write a film: one row for each clip, with truth, prediction and error"
-    if not len(truth)==len(pred)==len(truth if context is None else context): raise InputError(f'{len(truth)} true clips, {len(pred)} predicted'+('' if context is None else f', {len(context)} contexts'), 'as many of each', 'compare the same clips')
-    n_seen = 0 if context is None else context.shape[1]
-    if n_seen: truth,pred = (torch.cat([context,o], 1) for o in (truth,pred))
+    truth,pred,*seen = films = [to_images(o) for o in (truth, pred, *(() if context is None else (context,)))]
+    if truth.ndim!=5 or not len(truth) or truth.shape!=pred.shape or any(o.ndim!=5 or (len(o),o.shape[2:])!=(len(truth),truth.shape[2:]) for o in seen):
+        raise InputError(f'true, foretold and seen films of {", ".join(str(o.shape) for o in films)}', '(clips, time, height, width, channels), as many clips and pixels of each', 'compare the same clips')
+    n_seen = sum(o.shape[1] for o in seen)
+    truth,pred = (np.concatenate([*seen,o], 1) for o in (truth,pred))
     rows = [np.pad(compare_frames(x, y, n_seen, scale), ((0,0),(0,2*scale),(0,0),(0,0)), constant_values=128) for x,y in zip(truth,pred)]
     write_video(path, np.concatenate(rows, 1), fps=fps)
     return Path(path)
@@ -98,14 +117,18 @@ def compare_video(
 def frame_grid(
     truth:Tensor, # frames `(t,c,h,w)` in [0,1]
     pred:Tensor, # frames foretold, likewise
-    steps:tuple=(1,2,3,5,8,10,15,20,26), # which frames to show, counted from 1; those beyond the end are left out
+    steps:tuple=(1,2,3,5,8,10,15,20,26), # which frames to show, counted from 1; those beyond the end are left out; where none is left, the last frame
     context:Tensor|None=None, # frames seen `(n_ctx,c,h,w)`; the last one is shown first
     title:str='', # line above the picture
 ): # a matplotlib figure
     "Draw chosen frames of truth, prediction and error, with the error of each"
     from matplotlib.figure import Figure
-    if truth.ndim!=4 or truth.shape!=pred.shape or not truth.is_floating_point(): raise InputError(f'a prediction {tuple(pred.shape)} for a truth {tuple(truth.shape)}', 'equal shapes, floats (time, channel, height, width) in [0,1]', 'compare the same frames')
-    steps = [s for s in steps if 1<=s<=len(truth)] or [len(truth)]
+    films = (truth, pred, pred if context is None else context)
+    fit = all(isinstance(o, Tensor) and o.ndim==4 and len(o) and o.shape[1:]==pred.shape[1:] for o in films) and len(truth)==len(pred)
+    if not fit or truth.shape[1] not in (1,3) or not (truth.is_floating_point() and pred.is_floating_point()):
+        raise InputError(', '.join(f'{getattr(o, "dtype", type(o).__name__)} {tuple(getattr(o, "shape", ()))}' for o in films), 'truth, prediction and context of equal shapes, floats (time, channel, height, width) in [0,1]', 'compare the same frames')
+    for s in (steps := np.atleast_1d(steps)): check_numbers(least=1, whole=True, step=s)
+    steps = [s for s in steps if s<=len(truth)] or [len(truth)]
     cols = [(f'step {s}', truth[s-1], pred[s-1]) for s in steps]
     if context is not None: cols.insert(0, ('last seen', context[-1], None))
     h,w = truth.shape[-2:]
@@ -122,7 +145,7 @@ def frame_grid(
         ax.text(left+w/2, -gap, name+score, ha='center', va='bottom', fontsize=8)
     for i,label in enumerate(('truth','prediction','error')): ax.text(-gap, i*(h+gap)+h/2, label, rotation=90, ha='right', va='center', fontsize=9)
     ax.imshow(sheet, interpolation='nearest', aspect='auto'); ax.axis('off')
-    if title: fig.suptitle(title, fontsize=10, y=1-.05/(high+.9), va='top')
+    if title: fig.suptitle(title, parse_math=False, fontsize=10, y=1-.05/(high+.9), va='top')
     return fig
 
 def figure_png(
@@ -131,6 +154,7 @@ def figure_png(
     dpi:int=110, # dots an inch
 ) -> bytes: # the picture as PNG
     "Turn a figure into a PNG, and write it whole or not at all"
+    check_numbers(least=10, most=2000, dpi=dpi)
     buf = io.BytesIO()
     fig.savefig(buf, format='png', dpi=dpi)
     if path is not None:
