@@ -114,6 +114,10 @@ def launch(
     name:str, # a key of `COMMANDS`
 ):
     "Load the module of a command and run it with the options of the shell; a signal on the way ends the process at once"
+    for o in ('stdin','stdout','stderr'):
+        if getattr(sys, o) is None:
+            setattr(sys, o, open(os.devnull, 'r' if o=='stdin' else 'w')) # gets the number that is free, 0, 1 or 2
+            os.set_inheritable(getattr(sys, o).fileno(), True)
     for s in _STOP:
         if signal.getsignal(s) is not signal.SIG_IGN: signal.signal(s, _leave)
     f = getattr(import_module(f'world_models.{COMMANDS[name]}'), name)
