@@ -46,6 +46,14 @@ def _obey(number, frame):
     _heard.append(number)
     if not _whole: raise KeyboardInterrupt
 
+def _dropped(what):
+    "Give a signal again whose exception was dropped; tell of others as Python does"
+    if not (_heard and issubclass(what.exc_type, KeyboardInterrupt)): return sys.__unraisablehook__(what)
+    again = threading.Timer(.01, lambda n=_heard[0]: signal.raise_signal(n) if signal.getsignal(n) is _obey else None)
+    again.daemon = True
+    again.start()
+    signal.signal(_heard[0], _obey)
+
 @contextmanager
 def unbroken():
     "While this is open, a signal to stop waits for its end, so that no lock of a library is left half taken"
@@ -62,13 +70,15 @@ def stoppable():
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {s:signal.getsignal(s) for s in _STOP}
+    before,hook = {s:signal.getsignal(s) for s in _STOP},sys.unraisablehook
+    sys.unraisablehook = _dropped
     _heard.clear()
     for s,f in before.items():
         if f is not signal.SIG_IGN: signal.signal(s, _obey)
     try: yield
     finally:
         for s,f in before.items(): signal.signal(s, f)
+        sys.unraisablehook = hook
 
 # %% ../nbs/00_commands.ipynb #cmd-command
 def _outcome(e):
@@ -114,6 +124,10 @@ def launch(
     name:str, # a key of `COMMANDS`
 ):
     "Load the module of a command and run it with the options of the shell; a signal on the way ends the process at once"
+    for o in ('stdin','stdout','stderr'):
+        if getattr(sys, o) is None:
+            setattr(sys, o, open(os.devnull, 'r' if o=='stdin' else 'w')) # gets the number that is free, 0, 1 or 2
+            os.set_inheritable(getattr(sys, o).fileno(), True)
     for s in _STOP:
         if signal.getsignal(s) is not signal.SIG_IGN: signal.signal(s, _leave)
     f = getattr(import_module(f'world_models.{COMMANDS[name]}'), name)

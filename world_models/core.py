@@ -13,7 +13,7 @@ __all__ = ['as_frames', 'to_images', 'check_numbers', 'check_precision', 'Latent
            'printable']
 
 # %% ../nbs/00_core.ipynb #core-imports
-import hashlib, io, json, math, os, platform, random, reprlib, subprocess, sys, time
+import hashlib, html, io, json, math, os, platform, random, reprlib, shlex, subprocess, sys, time
 from base64 import b64encode
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -30,13 +30,14 @@ def as_frames(
 ): # float tensor `(...,c,h,w)` in [0,1]
     "Turn films into the frames that a model sees"
     import torch
-    if films.dtype!=np.uint8: raise InputError(f'films of {films.dtype} {films.shape}', 'uint8 with the channel last', 'keep films as bytes, so that nobody has to guess the range')
+    if getattr(films, 'dtype', None)!=np.uint8 or films.ndim<3 or films.shape[-1]>4: raise InputError(f"films of {getattr(films, 'dtype', type(films).__name__)} {getattr(films, 'shape', '')}", 'a uint8 array with the channel last', 'keep films as bytes, so that nobody has to guess the range')
     return torch.from_numpy(np.ascontiguousarray(films)).movedim(-1,-3).float()/255
 
 def to_images(
     x, # frames: a tensor `(...,c,h,w)`, floats in [0,1] or bytes, or a `uint8` array `(...,h,w,c)`
 ) -> np.ndarray: # bytes for the eye, `(...,h,w,c)`, `uint8`
     "Turn frames into bytes, channel last"
+    if np.ndim(x)<3: raise InputError(f'frames of {np.ndim(x)} axes', 'height, width and channel at least', 'add or drop an axis')
     if hasattr(x, 'detach'):
         x = x.detach().cpu().movedim(-3,-1)
         if str(x.dtype)=='torch.uint8': return x.numpy()
@@ -63,18 +64,18 @@ def check_numbers(
         ok = isinstance(v, kind) and not isinstance(v, bool) and (isinstance(v, (int,np.integer)) or math.isfinite(v))
         if ok and (least is None or v>=least) and (most is None or v<=most) and (above is None or v>above): continue
         limits = [f'{w} {o:,}' for w,o in (('at least',least),('at most',most),('above',above)) if o is not None]
-        raise InputError(f'{k}={reprlib.repr(v)}', f"a {'whole ' if whole else ''}number {' and '.join(limits)}", 'change it')
+        raise InputError(f'{k}={reprlib.repr(v)}', f"a {'whole ' if whole else ''}number {' and '.join(limits)}".strip(), 'change it')
 
 # %% ../nbs/00_core.ipynb #core-precision
 def check_precision(
     x, # tensor of floats that a module will take
-    part, # the module; its weights must be of the same type, unless autocast sees to that
+    part, # the module; its weights must be of the same type, unless autocast sees to that, which leaves double precision alone
     what:str='frames', # what the tensor holds, for the line that refuses it
 ): # the same tensor
     "Refuse floats of another precision than the weights"
-    from torch import is_autocast_enabled
+    from torch import float64, is_autocast_enabled
     kind = next((p.dtype for p in part.parameters()), x.dtype)
-    if kind!=x.dtype and not is_autocast_enabled(x.device.type): raise InputError(f'{what} of {x.dtype} for weights of {kind}', 'one type of floats', f'say .to({kind})')
+    if kind!=x.dtype and (float64 in (kind,x.dtype) or not is_autocast_enabled(x.device.type)): raise InputError(f'{what} of {x.dtype} for weights of {kind}', 'one type of floats', f'say .to({kind})')
     return x
 
 # %% ../nbs/00_core.ipynb #core-spec
@@ -87,10 +88,9 @@ class LatentSpec:
     n_codes:int|None=None # entries of the codebook, where latents are codes
 
     def __post_init__(self):
-        n = dict(vector=1, map=3, tokens=2).get(self.kind)
+        n = dict(vector=1, map=3, tokens=2).get(str(self.kind))
         if n is None: raise InputError(f'latent kind {self.kind!r}', 'vector, map or tokens', 'name one of these')
-        if not isinstance(self.shape, (tuple,list)) or len(self.shape)!=n or any(int(o)!=o or o<1 for o in self.shape):
-            raise InputError(f'shape {self.shape} for a {self.kind}', f'{n} positive whole numbers', 'state the shape without batch and time')
+        if not isinstance(self.shape, (tuple,list)) or len(self.shape)!=n or not all(isinstance(o, (int,np.integer)) and o>0 for o in self.shape): raise InputError(f'shape {self.shape} for a {self.kind}', f'{n} positive whole numbers', 'state the shape without batch and time')
         check_numbers(least=1, whole=True, stride=self.stride, n_codes=self.n_codes, optional=('n_codes',))
         object.__setattr__(self, 'shape', tuple(int(o) for o in self.shape))
 
@@ -110,8 +110,7 @@ class LatentSpec:
     ) -> int: # latent steps
         "Count the latent steps of a clip, and refuse a clip that does not come out even"
         k = self.stride
-        if n_frames<k or n_frames%k:
-            raise InputError(f'clips of {n_frames} frames for a {self}', f'a multiple of {k}', f'give {max(n_frames//k,1)*k}')
+        if not isinstance(n_frames, (int,np.integer)) or n_frames<k or n_frames%k: raise InputError(f'clips of {n_frames} frames for a {self}', f'a multiple of {k}', 'cut the clips, or take longer ones')
         return n_frames//k
 
     def check(self,
@@ -122,7 +121,7 @@ class LatentSpec:
         if not (hasattr(z, 'is_floating_point') and z.is_floating_point()):
             raise InputError(f"latents of {getattr(z, 'dtype', type(z).__name__)}", f'a tensor of floats for a {self}', 'encode frames first')
         if tuple(z.shape[2:])!=self.shape: raise InputError(f'latents {tuple(z.shape)}', f'(batch, time, *{self.shape}) for a {self}', 'use the encoder that belongs to this model')
-        if not z.shape[1]: raise InputError('a context of no frames', 'at least one', 'show the model something first')
+        if 0 in z.shape[:2]: raise InputError(f'a context of no frames, {tuple(z.shape)}', 'at least one', 'show the model something first')
         return z if part is None else check_precision(z, part, 'latents')
 
 # %% ../nbs/00_core.ipynb #core-check-frames
@@ -136,21 +135,19 @@ def check_frames(
     if not hasattr(x, 'is_floating_point'): raise InputError(f'frames in a {type(x).__name__}', f'a tensor of {want}', 'use as_frames')
     if x.ndim!=5: raise InputError(f'frames of shape {tuple(x.shape)}', want, 'add or drop an axis')
     if not x.is_floating_point(): raise InputError(f'frames of {x.dtype}', want, 'divide uint8 by 255')
-    if shape is not None and tuple(x.shape[2:])!=tuple(shape):
-        raise InputError(f'frames of shape {tuple(x.shape)}', f'(batch, time, *{tuple(shape)})', 'resize them, or build the model for their size')
+    if shape is not None and tuple(x.shape[2:])!=tuple(shape): raise InputError(f'frames of shape {tuple(x.shape)}', f'(batch, time, *{tuple(shape)})', 'resize them, or build the model for their size')
     if 0 in x.shape: raise InputError(f'no frames, {tuple(x.shape)}', 'at least one clip of one frame', 'give the model something to look at')
-    if values:
-        lo,hi = x.aminmax()
-        if not (lo>=0 and hi<=1): raise InputError(f'frames from {lo:.3g} to {hi:.3g}', want, 'scale them, and look for nan in the data')
+    lo,hi = x.aminmax() if values else (0,1)
+    if not (lo>=0 and hi<=1): raise InputError(f'frames from {lo:.3g} to {hi:.3g}', want, 'scale them, and look for nan in the data')
     return x
 
 # %% ../nbs/00_core.ipynb #core-unit
 def to_unit(
-    b, # tensors, or tuples of them
-): # the same, bytes turned into floats in [0,1]
+    b, # tensors, or tuples or lists of them; what is no tensor is left as it is
+): # the same, bytes turned into floats in [0,1]; a list has become a tuple
     "Turn bytes into brightness, in one pass"
-    if isinstance(b, tuple): return tuple(map(to_unit, b))
-    return b/255 if str(b.dtype)=='torch.uint8' else b
+    if isinstance(b, (tuple,list)): return tuple(map(to_unit, b))
+    return b/255 if str(getattr(b, 'dtype', None))=='torch.uint8' else b
 
 def check_clips(
     *clips, # tensors of frames `(b,t,c,h,w)`
@@ -163,19 +160,19 @@ def check_clips(
 # %% ../nbs/00_core.ipynb #core-room
 def free_memory() -> int: # bytes
     "Memory of the machine that nobody uses yet"
-    try: free = next(int(l.split()[1])*1024 for l in Path('/proc/meminfo').read_text().splitlines() if l.startswith('MemAvailable'))
+    def row(file, name): return next(int(l.split()[1]) for l in Path(file).read_text().splitlines() if l.startswith(name))
+    try: free = 1024*row('/proc/meminfo', 'MemAvailable')
     except (OSError, StopIteration): free = os.sysconf('SC_PAGE_SIZE')*os.sysconf('SC_PHYS_PAGES')//2
     try: cap,used = (int(Path(f'/sys/fs/cgroup/memory.{o}').read_text()) for o in ('max','current'))
     except (OSError, ValueError): return free
-    return min(free, cap-used)
+    return min(free, cap-used+sum(row('/sys/fs/cgroup/memory.stat', o) for o in ('active_file','inactive_file')))
 
 def need_memory(
     n_bytes:int, # bytes that will be held at the same time
     what:str, # what they are for, with its numbers
 ) -> None:
     "Refuse what cannot fit, before any of it is made"
-    if n_bytes > (free := free_memory()):
-        raise InputError(f'{what}: {n_bytes/1e9:,.1f} GB', f'what fits into the {free/1e9:,.1f} GB of memory that are free', 'ask for fewer or smaller ones')
+    if not n_bytes <= (free := free_memory()): raise InputError(f'{what}: {n_bytes/1e9:,.1f} GB', f'what fits into the {free/1e9:,.1f} GB of memory that are free', 'ask for fewer or smaller ones')
 
 # %% ../nbs/00_core.ipynb #core-device
 def pick_device(
@@ -186,9 +183,8 @@ def pick_device(
     n = dict(cuda=torch.cuda.device_count(), mps=int(torch.backends.mps.is_available()), cpu=1)
     if name is None: name = next(k for k,v in n.items() if v)
     try: device = torch.device(name)
-    except RuntimeError: device = torch.device('meta')
-    if (device.index or 0) >= n.get(device.type,0):
-        raise InputError(f'device {str(name)!r}', f"one of {', '.join(k for k,v in n.items() if v)} on this machine", 'choose another --device')
+    except (RuntimeError, TypeError): device = torch.device('meta')
+    if (device.index or 0) >= n.get(device.type,0): raise InputError(f'device {str(name)!r}', f"one of {', '.join(k for k,v in n.items() if v)} on this machine", 'choose another --device')
     return device
 
 # %% ../nbs/00_core.ipynb #core-seed
@@ -197,7 +193,8 @@ def set_seed(
 ) -> None:
     "Seed Python, NumPy and torch, and ask torch for repeatable algorithms"
     import torch
-    random.seed(seed); np.random.seed(seed % 2**32); torch.manual_seed(seed)
+    check_numbers(whole=True, seed=seed)
+    random.seed(int(seed)); np.random.seed(int(seed) % 2**32); torch.manual_seed(int(seed) % 2**64)
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
 
@@ -228,14 +225,21 @@ def torch_stream(
     return torch.Generator(device).manual_seed(stream_seed(*name)>>193) # torch takes 63 bits
 
 # %% ../nbs/00_core.ipynb #core-sheet
+def _film(x):
+    "One film as bytes"
+    x = to_images(x)
+    if x.ndim!=4 or 0 in x.shape or x.shape[-1] not in (1,3): raise InputError(f'a film of shape {x.shape}', '(time, height, width, channel), grey or colour, at least one frame', 'add or drop an axis')
+    return x
+
 def frame_sheet(
     rows:list, # films, each `(t,h,w,c)` bytes or `(t,c,h,w)` floats
     pad:int=2, # pixels between frames
     fill:int=128, # grey of the gaps, 0 to 255
 ) -> np.ndarray: # one picture `(H,W,3)`, `uint8`
     "Lay films out as rows of one picture, time to the right"
-    rows = [to_images(r) for r in rows]
-    rows = [np.repeat(r, 3, -1) if r.shape[-1]==1 else r for r in rows]
+    check_numbers(least=0, most=255, whole=True, pad=pad, fill=fill)
+    if not len(rows): raise InputError('no films', 'at least one', 'give a list of them')
+    rows = [np.repeat(r, 3//r.shape[-1], -1) for r in map(_film, rows)]
     h,w = (max(r.shape[i] for r in rows) for i in (1,2))
     n = max(map(len, rows))
     out = np.full((len(rows)*(h+pad)+pad, n*(w+pad)+pad, 3), fill, np.uint8)
@@ -246,9 +250,12 @@ def frame_sheet(
     return out
 
 # %% ../nbs/00_core.ipynb #core-show
-def _html(kind, data, width, label=''):
-    src = f'data:image/{kind};base64,{b64encode(data).decode()}'
-    return f'<figure style="display:inline-block;margin:4px"><img src="{src}" width="{width}" style="image-rendering:pixelated"><figcaption>{label}</figcaption></figure>'
+def _html(kind, film, scale, label, **how):
+    from PIL import Image
+    first,*rest = [Image.fromarray(f[...,0] if f.shape[-1]==1 else f) for f in film]
+    first.save(buf := io.BytesIO(), kind, **how, **(dict(save_all=True, append_images=rest) if kind=='gif' else {}))
+    src = f'data:image/{kind};base64,{b64encode(buf.getvalue()).decode()}'
+    return f'<figure style="display:inline-block;margin:4px"><img src="{src}" width="{first.width*scale}" style="image-rendering:pixelated"><figcaption>{html.escape(str(label))}</figcaption></figure>'
 
 def show_frames(
     rows:list, # films to lay out, see `frame_sheet`
@@ -257,11 +264,9 @@ def show_frames(
 ): # a picture for the notebook
     "Show films as rows of frames"
     from IPython.display import HTML
-    from PIL import Image
-    buf, sheet = io.BytesIO(), frame_sheet(rows)
-    Image.fromarray(sheet).save(buf, 'png', optimize=True)
-    label = '' if titles is None else 'from above: ' + ', '.join(titles)
-    return HTML(_html('png', buf.getvalue(), sheet.shape[1]*scale, label))
+    check_numbers(least=.1, most=1000, scale=scale)
+    label = '' if titles is None else 'from above: ' + ', '.join(map(str, titles))
+    return HTML(_html('png', [frame_sheet(rows)], scale, label, optimize=True))
 
 def show_video(
     films, # a film, or a dict of films by title, shown side by side
@@ -270,17 +275,12 @@ def show_video(
 ): # moving pictures for the notebook
     "Show films as moving pictures, side by side, all in step"
     from IPython.display import HTML
-    from PIL import Image
-    check_numbers(above=0, most=1000, fps=fps)
-    if not isinstance(films, dict): films = {'': films}
-    out = ''
-    for label,x in films.items():
-        buf = io.BytesIO()
-        x = to_images(x)[::max(1, math.ceil(fps/50))] # no browser shows more
-        ends = np.round(100*max(1, math.ceil(fps/50))/fps*np.arange(1, len(x)+1)) # a GIF counts in hundredths of a second
-        ims = [Image.fromarray(f[...,0] if f.shape[-1]==1 else f) for f in x]
-        ims[0].save(buf, 'gif', save_all=True, append_images=ims[1:], duration=[int(10*o) for o in np.diff(ends, prepend=0)], loop=0)
-        out += _html('gif', buf.getvalue(), ims[0].width*scale, label)
+    check_numbers(least=.1, most=1000, fps=fps, scale=scale)
+    out,k = '',math.ceil(fps/50) # of k frames one is shown: no browser shows more
+    for label,x in (films if isinstance(films, dict) else {'':films}).items():
+        x = _film(x)[::k]
+        ends = np.round(100*k/fps*np.arange(len(x)+1)) # a GIF counts in hundredths of a second
+        out += _html('gif', x, scale, label, duration=[int(10*o) for o in np.diff(ends)], loop=0)
     return HTML(out)
 
 # %% ../nbs/00_core.ipynb #core-track
@@ -333,7 +333,7 @@ def manifest(
     "Say what was run, with what, on what"
     torch = sys.modules.get('torch')
     names = ['visual-world-models','torch','fastai','numpy','scipy','av','h5py']
-    return dict(command=' '.join([Path(sys.argv[0]).name, *sys.argv[1:]]), seed=seed, seconds=seconds,
+    return dict(command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]), seed=seed, seconds=seconds,
         versions={'python': platform.python_version(), **{n:_version(n) for n in names}},
         commit=_commit(), platform=platform.platform(), cpu=_cpu(), cores=os.cpu_count(),
         threads=torch.get_num_threads() if torch else None, gpu=torch.cuda.get_device_name() if torch and torch.cuda.is_available() else None,

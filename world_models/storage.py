@@ -10,7 +10,7 @@ __all__ = ['MARK', 'temp_path', 'is_temp', 'sweep', 'atomic_path', 'atomic_folde
 
 # %% ../nbs/00_storage.ipynb #sto-imports
 import hashlib, json, os, re, secrets, shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 try: import fcntl
 except ImportError: fcntl = None # no locks on Windows
@@ -60,7 +60,7 @@ def atomic_path(
 ): # context that gives a temporary path in the same folder, same suffix
     "Write a file that is either whole or absent"
     path = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
-    if path.exists() and not path.is_file(): raise InputError(f'{path}, which is no plain file', 'a file, or a new name', 'choose another place')
+    if os.path.exists(path) and not path.is_file(): raise InputError(f'{path}, which is no plain file', 'a file, or a new name', 'choose another place')
     tmp = temp_path(path)
     with _written(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,6 +76,7 @@ def atomic_folder(
 ): # context that gives a temporary folder beside it
     "Write a folder that is either whole or absent"
     path = Path(path)
+    if os.path.lexists(path): raise InputError(f'{path}, which is there already', 'a new folder', 'choose another place, or delete it')
     tmp = temp_path(path)
     with _written(path):
         try:
@@ -92,7 +93,7 @@ def locked(
 ): # context
     "Keep everybody else out while something is written there; refuse if somebody is at it"
     path = Path(path)
-    new = not path.exists()
+    made = [o for o in (path,*path.parents)[not folder:] if not os.path.exists(o)]
     with _written(path): (path if folder else path.parent).mkdir(parents=True, exist_ok=True)
     if fcntl is None:
         yield
@@ -100,14 +101,17 @@ def locked(
     key = path if folder else path.with_name(f'.{path.name}.lock')
     with _written(path): fd = os.open(key, os.O_RDONLY if folder else os.O_RDWR|os.O_CREAT, 0o644)
     try:
-        try: fcntl.flock(fd, fcntl.LOCK_EX|fcntl.LOCK_NB)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX|fcntl.LOCK_NB)
+            if not (os.path.exists(key) and os.path.samestat(os.stat(key), os.fstat(fd))): raise BlockingIOError # taken away by one that has just ended
         except OSError as e:
             if not isinstance(e, BlockingIOError): raise
             raise InputError(f'{path}, which another command is writing', 'a place for this one alone', 'wait until that has ended, or choose another') from None
         try: yield
         finally:
             if not folder: key.unlink(missing_ok=True)
-            elif new and not os.listdir(path): path.rmdir()
+            with suppress(OSError): # as far as something lies in it
+                for o in made: o.rmdir()
     finally: os.close(fd)
 
 # %% ../nbs/00_storage.ipynb #sto-json
@@ -135,10 +139,10 @@ def read_json(
 
 def write_json(
     path, # file to write
-    data, # ready for JSON
+    data, # ready for JSON, but for arrays and NumPy's numbers, which become lists and plain numbers
 ) -> None:
     "Write JSON, whole or not at all"
-    with atomic_path(path) as f: f.write_text(json.dumps(data, indent=1)+'\n', encoding='utf8')
+    with atomic_path(path) as f: f.write_text(json.dumps(data, indent=1, default=lambda o: o.tolist())+'\n', encoding='utf8')
 
 # %% ../nbs/00_storage.ipynb #sto-own
 MARK = '.made-by.json' # marker in a folder that a command made
@@ -149,12 +153,12 @@ def claim(
 ) -> None:
     "Mark an empty or new folder as one's own, or recognise it; refuse any other"
     folder = Path(folder)
-    if folder.exists() and not folder.is_dir(): raise InputError(f'{folder}, which is a file', 'a folder', 'choose another place')
-    if (folder/MARK).exists() or (folder/MARK).is_symlink():
+    if os.path.lexists(folder) and not folder.is_dir(): raise InputError(f'{folder}, which is a file', 'a folder', 'choose another place')
+    if os.path.lexists(folder/MARK):
         was = read_json(folder/MARK, 'the marker of a folder')
         if was.get('by')!=by: raise InputError(f"{folder}, which {was.get('by')} has made", f'a folder that {by} has made, or a new one', 'choose another place')
         return
-    if folder.is_dir() and any(not is_temp(o) for o in folder.iterdir()):
+    if os.path.isdir(folder) and any(not is_temp(o) for o in folder.iterdir()):
         raise InputError(f'{folder}, which holds something else', f'a new folder, or one that {by} has made', 'choose another place')
     write_json(folder/MARK, dict(schema='world_models.folder', by=by, id=secrets.token_hex(16)))
 
@@ -168,7 +172,7 @@ def remove_own(
     claim(folder, by)
     for name in names:
         below = (folder/name).parent
-        if below.resolve()!=below: continue # a link leads out of here
+        if below.resolve()!=below or not below.is_relative_to(folder): continue # a link or a name leads out of here
         for o in below.glob(Path(name).name):
             if o.is_symlink() or o.is_file(): o.unlink(missing_ok=True)
         if below.is_dir(): sweep(below)
