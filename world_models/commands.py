@@ -91,6 +91,12 @@ def _outcome(e):
         what = f'{e.filename or "the disk"}: {e.strerror or e}'
         return str(InputError(what, 'a place that can be read and written', 'check the path, its permissions and the space left')),2
 
+def _refuse_empty(f, args, kwargs):
+    want = inspect.signature(f)
+    for k,v in want.bind_partial(*args, **kwargs).arguments.items():
+        if isinstance(v, str) and not v.strip() and want.parameters[k].default!='':
+            raise InputError(f'an empty {k}', 'a name or a value', 'give one; a variable that the shell does not know is empty')
+
 def command(
     f, # function to run from a terminal; its parameters become options
 ): # a function for `console_scripts`
@@ -101,6 +107,7 @@ def command(
         os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')
         try:
             with stoppable():
+                _refuse_empty(f, args, kwargs)
                 result = f(*args, **kwargs)
                 sys.stdout.flush()
                 return result
