@@ -26,12 +26,17 @@ from .videos import VIDEO_SUFFIXES
 from .sources import OPTIONS, Clips, fingerprint, groups_of, kind_of, load_numbers, names_of, open_source, rates_of, tell_skipped
 
 # %% ../nbs/03d_conversion.ipynb #con-cuts
+def _filled(source):
+    "Refuse what is no source of clips, or holds none"
+    if not len(getattr(source, 'lengths', ())): raise InputError(f'no clips in a {type(source).__name__}', 'a source of clips', 'open one with open_source')
+
 class Cuts(Clips):
     "The clips of a source, cut into pieces of one length that do not overlap"
     def __init__(self,
         source, # any source of clips
         n_frames:int|None=None, # frames in a piece; `None` takes whole clips, which must be equally long
     ):
+        _filled(source)
         check_numbers(least=1, whole=True, n_frames=n_frames, optional=('n_frames',))
         lengths = np.asarray(source.lengths)
         if np.isnan(source.fps): raise InputError(f'videos of {min(source.rates):g} to {max(source.rates):g} frames a second', 'one rate', 'say fps, at which all shall be shown')
@@ -65,7 +70,7 @@ class Cuts(Clips):
     ): # these frames, `(h,w,c)`, one after the other
         "Read any frames of one piece, and hold few at a time"
         ks = np.asarray(ks)
-        if any((ks<0)|(ks>=self.lengths[i])): raise InputError(f'frames {ks} of a piece', f'numbers from 0 to {self.lengths[i]-1}', 'change them')
+        if ks.ndim!=1 or ks.size and (ks.dtype.kind not in 'iu' or ks.min()<0 or ks.max()>=self.lengths[i]): raise InputError(f'frames {ks} of a piece', f'numbers from 0 to {self.lengths[i]-1}', 'change them')
         return _each(self.source, int(self.at[i,0]), ks+self.at[i,1])
 
 def _each(source, i, ks=None):
@@ -83,7 +88,8 @@ def _shard_size(frame_shape, n_frames):
 def _check(source, path=None):
     "Refuse what holds no pictures, and a place where something lies"
     if path is not None and os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path)): raise InputError(f'{path} is there already', 'a place where nothing lies yet', 'choose another, or delete it')
-    x = source.frames(0, 0, 1) if len(source.lengths) else np.zeros(0)
+    _filled(source)
+    x = source.frames(0, 0, 1)
     if x.dtype!=np.uint8 or x.ndim!=4 or x.shape[-1] not in (1,3): raise InputError(f'frames of {x.dtype}, {x.shape}', 'bytes (time, height, width, channel) with 1 or 3 channels, uint8', 'store latents with save_latents')
 
 def write_clips(

@@ -11,6 +11,7 @@ __all__ = ['frame_shape', 'each_frame', 'ConvEncoder', 'group_norm', 'NormBlock'
 
 # %% ../nbs/04_encoders.ipynb #enc-imports
 import math
+from collections.abc import Iterable
 from numbers import Integral
 import torch
 from torch import nn, Tensor
@@ -23,7 +24,7 @@ def frame_shape(
     multiple:int=1, # what height and width must be multiples of, pixels
 ) -> tuple: # the same, three whole numbers
     "Refuse a shape that no frame has, or that a part cannot take"
-    if len(x_shape:=tuple(x_shape))!=3 or not all(isinstance(o, Integral) and o>0 for o in x_shape):
+    if not isinstance(x_shape, Iterable) or len(x_shape:=tuple(x_shape))!=3 or not all(isinstance(o, Integral) and o>0 for o in x_shape):
         raise InputError(f'frames of shape {x_shape}', 'three positive whole numbers', 'state channels, height and width')
     c,h,w = map(int, x_shape)
     if min(h,w)<least: raise InputError(f'frames of {h}×{w}', f'at least {least} pixels a side', 'enlarge them')
@@ -51,9 +52,10 @@ class ConvEncoder(nn.Module):
         width:int=48, # channels of the first layer; later layers have twice as many
     ):
         super().__init__()
-        check_numbers(least=1, whole=True, n_latent=n_latent, width=width)
         self.x_shape, self.n_latent, self.width = frame_shape(x_shape, multiple=8), n_latent, width
         c,h,w = self.x_shape
+        check_numbers(least=math.ceil(3/(h//8*w//8)), whole=True, n_latent=n_latent)
+        check_numbers(least=1, whole=True, width=width)
         self.spec = LatentSpec('map', (n_latent, h//8, w//8))
         self.net = nn.Sequential(nn.PixelUnshuffle(4),
             nn.Conv2d(16*c, width, 3, padding=1), nn.SiLU(),
@@ -73,6 +75,7 @@ def group_norm(
     width:int, # channels
 ) -> nn.GroupNorm: # with the most groups that divide the channels, at most 8
     "Normalise the channels of one frame in groups; Wu and He 2018, arXiv:1803.08494"
+    check_numbers(least=1, whole=True, width=width)
     return nn.GroupNorm(math.gcd(width, 8), width)
 
 class NormBlock(nn.Module):
@@ -100,10 +103,11 @@ class MapEncoder(nn.Module):
         depth:int=0, # residual blocks at the end; each sees 2 cells further to every side
     ):
         super().__init__()
-        check_numbers(least=1, whole=True, n_latent=n_latent, width=width)
-        check_numbers(least=0, whole=True, depth=depth)
         self.x_shape, self.n_latent, self.width, self.depth = frame_shape(x_shape, multiple=8), n_latent, width, depth
         c,h,w = self.x_shape
+        check_numbers(least=math.ceil(3/(h//8*w//8)), whole=True, n_latent=n_latent)
+        check_numbers(least=1, whole=True, width=width)
+        check_numbers(least=0, whole=True, depth=depth)
         self.spec = LatentSpec('map', (n_latent, h//8, w//8))
         half = lambda i,o: nn.Conv2d(i, o, 4, stride=2, padding=1)
         self.net = nn.Sequential(half(c, width), group_norm(width), nn.SiLU(),
@@ -122,12 +126,13 @@ class VectorEncoder(nn.Module):
     "Frames of any size to one vector each, by residual blocks and halving; after He et al. 2016, arXiv:1603.05027"
     def __init__(self,
         x_shape:tuple=(3,64,64), # frame `(c,h,w)`; any `h` and `w` from 8 pixels on
-        n_latent:int=256, # numbers in the vector
+        n_latent:int=256, # numbers in the vector, 3 or more
         width:int=64, # channels of the first stage; twice as many each stage, up to 8 times
         depth:int=1, # residual blocks in each stage
     ):
         super().__init__()
-        check_numbers(least=1, whole=True, n_latent=n_latent, width=width)
+        check_numbers(least=3, whole=True, n_latent=n_latent)
+        check_numbers(least=1, whole=True, width=width)
         check_numbers(least=0, whole=True, depth=depth)
         self.x_shape, self.n_latent, self.width, self.depth = frame_shape(x_shape, least=8), n_latent, width, depth
         c,h,w = self.x_shape
@@ -145,4 +150,4 @@ class VectorEncoder(nn.Module):
         x:Tensor, # frames `(b,t,c,h,w)` in [0,1]
     ) -> Tensor: # latents `(b,t,n_latent)`
         "Encode every frame by itself"
-        return each_frame(lambda u: self.head(self.trunk(u)), x, self.x_shape)
+        return each_frame(lambda u: self.head(self.trunk(check_precision(u, self))), x, self.x_shape)
