@@ -25,21 +25,22 @@ from .storage import atomic_path
 # %% ../nbs/02a_videos.ipynb #vid-video-write
 def write_video(
     path, # file to write, `.mp4`
-    x, # frames `(t,h,w,c)` `uint8`, or a tensor `(t,c,h,w)` in [0,1], or an iterator of frames `(h,w,c)` `uint8`; `c` 1 or 3
+    x, # frames `(t,h,w,c)` `uint8`, or a tensor `(t,c,h,w)` in [0,1], or an iterator of frames `(h,w,c)` `uint8`, all of one size; `c` 1 or 3
     fps:float=15, # frames a second
     crf:int=18, # loss of the coder, 0 none to 51 worst
 ) -> None:
     "Write a film that a browser plays: H.264 with a keyframe at least every 12 frames"
-    first,x = (next(x, np.empty(0))[None],x) if hasattr(x, '__next__') else (to_images(x),())
-    if first.ndim!=4 or first.shape[-1] not in (1,3) or first.size==0: raise InputError(f'frames {first.shape}', '(t,h,w,c) with 1 or 3 channels', 'give one video')
+    first,x = (np.asarray(next(x, ()))[None],x) if hasattr(x, '__next__') else (to_images(x),())
+    if first.ndim!=4 or first.shape[-1] not in (1,3) or first.size==0 or max(first.shape[1:3])>2**14: raise InputError(f'frames {first.shape}', '(t,h,w,c) with 1 or 3 channels, at most 16384 pixels a side', 'give one video')
     check_numbers(least=1e-4, most=1e4, fps=fps)
     check_numbers(least=0, most=51, crf=crf)
     h,w,channels = first.shape[1:]
     options,kind = {'crf':str(crf), 'g':'12', 'bf':'0', 'threads':'1', 'x264-params':'mbtree=0'},{1:'gray',3:'rgb24'}[channels]
     with atomic_path(path) as tmp, av.open(str(tmp), 'w', format='mp4') as c:
-        v = c.add_stream('libx264', rate=Fraction(fps).limit_denominator(1001 if fps>=1 else 10**6), options=options)
+        v = c.add_stream('libx264', rate=Fraction(float(fps)).limit_denominator(1001 if fps>=1 else 10**6), options=options)
         v.height,v.width,v.pix_fmt = h+h%2,w+w%2,'yuv420p'
-        for im in chain(first, x):
+        for k,im in enumerate(map(np.asarray, chain(first, x))):
+            if im.dtype!=np.uint8 or im.shape!=first.shape[1:]: raise InputError(f'frame {k} of {im.dtype} {im.shape}', f'uint8 {first.shape[1:]}, as the first', 'convert it')
             im = np.pad(im, ((0,h%2),(0,w%2),(0,0)), mode='edge')
             c.mux(v.encode(av.VideoFrame.from_ndarray(im.squeeze(-1) if kind=='gray' else im, format=kind)))
         c.mux(v.encode())
@@ -154,7 +155,7 @@ def _packets(path):
 # %% ../nbs/02a_videos.ipynb #vid-probe-kind
 def _probe(path):
     "Look into a file: its `VideoInfo`, or `None`, and the reason why it has none"
-    if not os.path.isfile(path): return None,'no such file'
+    if not os.path.isfile(path): return None,'a folder' if os.path.isdir(path) else 'no such file'
     if os.path.getsize(path)==0: return None,'an empty file'
     facts,pts,why = _packets(path)
     if facts is None: return None,why
@@ -195,7 +196,7 @@ def _hw(size):
 
 def _kind(channels):
     "Name of a picture with so many channels"
-    if channels not in (1,3): raise InputError(f'{channels=}', '1 for grey or 3 for colour', 'choose one of them')
+    if type(channels) is bool or not isinstance(channels, (int,np.integer)) or channels not in (1,3): raise InputError(f'{channels=}', '1 for grey or 3 for colour', 'choose one of them')
     return {1:'gray',3:'rgb24'}[channels]
 
 def _frames(info, ks, shape):
@@ -222,6 +223,7 @@ def read_clip(
     "Read frames by their presentation times: exact with any codec and any spacing"
     _kind(channels)
     info = info or video_info(path)
+    if os.path.abspath(getattr(info, 'path', ''))!=os.path.abspath(path): raise InputError(f"{path} with what was measured of {getattr(info, 'path', info)}", 'the same video', 'measure it with video_info')
     check_numbers(whole=True, start=start, n=n, optional=('n',))
     if n is None: n = info.n_frames-start
     if start<0 or n<1 or start+n>info.n_frames:
@@ -271,6 +273,8 @@ def common_size(
     multiple:int=8, # both sides are multiples of this
 ) -> tuple: # `(h,w)`
     "Choose one frame size for many videos, in their own shape"
+    check_numbers(least=1, whole=True, area=area, multiple=multiple)
+    if not hasattr(infos, '__len__') or not len(infos) or not all(hasattr(o, 'pts') for o in infos): raise InputError(f"{'nothing' if infos==[] else type(infos).__name__} for videos", 'a list of VideoInfo', 'take the first of the two things that find_videos gives')
     aspect = float(np.median([o.width/o.height for o in infos]))
     return tuple(max(1, round((area*r)**.5/multiple))*multiple for r in (1/aspect, aspect))
 
@@ -284,7 +288,8 @@ class VideoSet:
         fps:float|None=None, # frames a second of every clip: at each moment the frame that a player would show; `None` keeps what each video has
     ):
         check_numbers(above=0, most=1e4, fps=fps, optional=('fps',))
-        self.infos,self.frame_shape,self.resample = list(infos),(*_hw(common_size(infos) if size is None else size),channels),fps
+        own,_ = common_size(infos),_kind(channels)
+        self.infos,self.frame_shape,self.resample = list(infos),(*_hw(own if size is None else size),channels),fps
         self.lengths = np.array([o.n_frames if fps is None else len(self._shown(o)) for o in infos])
         self.rates = np.array([o.fps for o in infos]) if fps is None else np.full(len(infos), float(fps))
         known = self.rates[self.lengths>1] if (self.lengths>1).any() else self.rates # one frame alone has no rate
@@ -293,7 +298,6 @@ class VideoSet:
         self.names,self.groups = [Path(os.path.relpath(o.path, above)).as_posix() for o in infos],np.arange(len(infos))
 
     def __len__(self): return len(self.infos)
-
     def _shown(self, info):
         "Numbers of the frames that are shown at 0, 1/fps, 2/fps, ..., as long as the video lasts"
         at = (info.pts-info.pts[0])*info.tick
@@ -308,8 +312,7 @@ class VideoSet:
         "Read frames of one video"
         info,(h,w,c) = self.infos[i],self.frame_shape
         if self.resample is None: return read_clip(info.path, start, None if stop is None else stop-start, (h,w), c, info)
-        ks = np.arange(self.lengths[i])[start:stop]
-        if len(ks)==0: raise InputError(f'frames {start} to {stop} of {info.path}', f'frames from 0 to {self.lengths[i]-1}', 'ask for a part of it')
+        ks = np.arange(start, self.lengths[i] if stop is None else stop)
         need_memory(2*len(ks)*h*w*c, f'{len(ks):,} frames of {h}×{w} pixels')
         return np.stack(list(self.pick(i, ks)))
 
