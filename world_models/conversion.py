@@ -38,7 +38,7 @@ class Cuts(Clips):
     ):
         _filled(source)
         check_numbers(least=1, whole=True, n_frames=n_frames, optional=('n_frames',))
-        lengths = np.asarray(source.lengths)
+        if not len(lengths := np.asarray(getattr(source, 'lengths', ()))): raise InputError(f'no clips in a {type(source).__name__}', 'a source of clips', 'open one with open_source')
         if np.isnan(source.fps): raise InputError(f'videos of {min(source.rates):g} to {max(source.rates):g} frames a second', 'one rate', 'say fps, at which all shall be shown')
         if n_frames is None and np.ptp(lengths)>0: raise InputError(f'clips of {lengths.min()} to {lengths.max()} frames', 'one length', 'say how many frames a clip shall have')
         n = int(lengths[0]) if n_frames is None else int(n_frames)
@@ -46,8 +46,7 @@ class Cuts(Clips):
         self.source,self.fps,self.frame_shape = source,source.fps,tuple(map(int, source.frame_shape))
         self.at = np.array([(i,s) for i,k in enumerate(lengths) for s in range(0, k-n+1, n)])
         self.lengths,self.starts = np.full(len(self.at), n),self.at[:,1]
-        names = names_of(source)
-        self.names = names and [names[i] for i in self.at[:,0]]
+        self.names = (names := names_of(source)) and [names[i] for i in self.at[:,0]]
         self.groups = np.asarray(getattr(source, 'groups', np.arange(len(lengths))))[self.at[:,0]]
         if hasattr(source, 'actions'): self.actions = self._actions
 
@@ -88,7 +87,7 @@ def _shard_size(frame_shape, n_frames):
 def _check(source, path=None):
     "Refuse what holds no pictures, and a place where something lies"
     if path is not None and os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path)): raise InputError(f'{path} is there already', 'a place where nothing lies yet', 'choose another, or delete it')
-    _filled(source)
+    if not len(getattr(source, 'lengths', ())): raise InputError(f'no clips in a {type(source).__name__}', 'a source of clips', 'open one with open_source')
     x = source.frames(0, 0, 1)
     if x.dtype!=np.uint8 or x.ndim!=4 or x.shape[-1] not in (1,3): raise InputError(f'frames of {x.dtype}, {x.shape}', 'bytes (time, height, width, channel) with 1 or 3 channels, uint8', 'store latents with save_latents')
 
@@ -128,8 +127,7 @@ def card_path(
     path, # file or folder of clips
 ) -> Path: # where its card lies
     "`clips.npz` in a folder, `<name>.clips.npz` beside a file"
-    path = Path(path)
-    return path.with_suffix('.clips.npz') if path.suffix=='.npy' or path.is_file() else path/'clips.npz'
+    return path.with_suffix('.clips.npz') if (path := Path(path)).suffix=='.npy' or path.is_file() else path/'clips.npz'
 
 def write_card(
     path, # file to write, `.npz`

@@ -32,7 +32,7 @@ def write_video(
 ) -> None:
     "Write a film that a browser plays: H.264 with a keyframe at least every 12 frames"
     first,x = (np.asarray(next(x, ()))[None],x) if hasattr(x, '__next__') else (to_images(x),())
-    if first.ndim!=4 or first.shape[-1] not in (1,3) or first.size==0: raise InputError(f'frames {first.shape}', '(t,h,w,c) with 1 or 3 channels', 'give one video')
+    if first.ndim!=4 or first.shape[-1] not in (1,3) or first.size==0 or max(first.shape[1:3])>2**14: raise InputError(f'frames {first.shape}', '(t,h,w,c) with 1 or 3 channels, at most 16384 pixels a side', 'give one video')
     check_numbers(least=1e-4, most=1e4, fps=fps)
     check_numbers(least=0, most=51, crf=crf)
     h,w,channels = first.shape[1:]
@@ -198,8 +198,7 @@ def _hw(size):
 
 def _kind(channels):
     "Name of a picture with so many channels"
-    check_numbers(whole=True, channels=channels)
-    if channels not in (1,3): raise InputError(f'{channels=}', '1 for grey or 3 for colour', 'choose one of them')
+    if type(channels) is bool or not isinstance(channels, (int,np.integer)) or channels not in (1,3): raise InputError(f'{channels=}', '1 for grey or 3 for colour', 'choose one of them')
     return {1:'gray',3:'rgb24'}[channels]
 
 def _frames(info, ks, shape):
@@ -282,9 +281,9 @@ def common_size(
     multiple:int=8, # both sides are multiples of this
 ) -> tuple: # `(h,w)`
     "Choose one frame size for many videos, in their own shape"
-    check_numbers(least=1, area=area)
-    check_numbers(least=1, whole=True, multiple=multiple)
-    aspect = float(np.median([o.width/o.height for o in _measured(infos)]))
+    check_numbers(least=1, whole=True, area=area, multiple=multiple)
+    if not hasattr(infos, '__len__') or not len(infos) or not all(hasattr(o, 'pts') for o in infos): raise InputError(f"{'nothing' if infos==[] else type(infos).__name__} for videos", 'a list of VideoInfo', 'take the first of the two things that find_videos gives')
+    aspect = float(np.median([o.width/o.height for o in infos]))
     return tuple(max(1, round((area*r)**.5/multiple))*multiple for r in (1/aspect, aspect))
 
 class VideoSet:
@@ -297,9 +296,8 @@ class VideoSet:
         fps:float|None=None, # frames a second of every clip: at each moment the frame that a player would show; `None` keeps what each video has
     ):
         check_numbers(above=0, most=1e4, fps=fps, optional=('fps',))
-        infos = _measured(infos)
-        _kind(channels)
-        self.infos,self.frame_shape,self.resample = infos,(*_hw(common_size(infos) if size is None else size),channels),fps
+        own,_ = common_size(infos),_kind(channels)
+        self.infos,self.frame_shape,self.resample = list(infos),(*_hw(own if size is None else size),channels),fps
         self.lengths = np.array([o.n_frames if fps is None else len(self._shown(o)) for o in infos])
         self.rates = np.array([o.fps for o in infos]) if fps is None else np.full(len(infos), float(fps))
         known = self.rates[self.lengths>1] if (self.lengths>1).any() else self.rates # one frame alone has no rate
@@ -308,7 +306,6 @@ class VideoSet:
         self.names,self.groups = [Path(os.path.relpath(o.path, above)).as_posix() for o in infos],np.arange(len(infos))
 
     def __len__(self): return len(self.infos)
-
     def _shown(self, info):
         "Numbers of the frames that are shown at 0, 1/fps, 2/fps, ..., as long as the video lasts"
         at = (info.pts-info.pts[0])*info.tick
@@ -321,13 +318,11 @@ class VideoSet:
         stop:int|None=None, # one past the last frame; `None` for all
     ) -> np.ndarray: # `(t,h,w,c)`, `uint8`
         "Read frames of one video"
-        info,(h,w,c),n = self.infos[i],self.frame_shape,int(self.lengths[i])
-        stop = n if stop is None else stop
-        check_numbers(whole=True, start=start, stop=stop)
-        if not 0<=start<stop<=n: raise InputError(f'frames {start} to {stop-1} of {info.path}', f'frames from 0 to {n-1}', 'ask for a part of it')
-        if self.resample is None: return read_clip(info.path, start, stop-start, (h,w), c, info)
-        need_memory(2*(stop-start)*h*w*c, f'{stop-start:,} frames of {h}×{w} pixels')
-        return np.stack(list(self.pick(i, np.arange(start, stop))))
+        info,(h,w,c) = self.infos[i],self.frame_shape
+        if self.resample is None: return read_clip(info.path, start, None if stop is None else stop-start, (h,w), c, info)
+        ks = np.arange(start, self.lengths[i] if stop is None else stop)
+        need_memory(2*len(ks)*h*w*c, f'{len(ks):,} frames of {h}×{w} pixels')
+        return np.stack(list(self.pick(i, ks)))
 
     def pick(self,
         i:int, # video
