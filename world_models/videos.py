@@ -12,7 +12,6 @@ __all__ = ['FORMATS', 'VIDEO_SUFFIXES', 'write_video', 'open_video', 'whole_from
 
 # %% ../nbs/02a_videos.ipynb #vid-imports
 import os
-from collections.abc import Iterable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -36,7 +35,6 @@ def write_video(
     check_numbers(least=1e-4, most=1e4, fps=fps)
     check_numbers(least=0, most=51, crf=crf)
     h,w,channels = first.shape[1:]
-    check_numbers(most=2**14, height=h, width=w) # more is none of H.264
     options,kind = {'crf':str(crf), 'g':'12', 'bf':'0', 'threads':'1', 'x264-params':'mbtree=0'},{1:'gray',3:'rgb24'}[channels]
     with atomic_path(path) as tmp, av.open(str(tmp), 'w', format='mp4') as c:
         v = c.add_stream('libx264', rate=Fraction(float(fps)).limit_denominator(1001 if fps>=1 else 10**6), options=options)
@@ -269,12 +267,6 @@ def find_videos(
     return infos,broken
 
 # %% ../nbs/02a_videos.ipynb #vid-video-set
-def _measured(infos):
-    "A list of what `video_info` measures; refuses all else"
-    infos = list(infos) if isinstance(infos, Iterable) else []
-    if not infos or not all(hasattr(o, 'pts') for o in infos): raise InputError(f"a list of {type(infos[0]).__name__ if infos else 'no videos'}", 'one of VideoInfo', 'take the first of the two things that find_videos gives')
-    return infos
-
 def common_size(
     infos:list, # `VideoInfo`s
     area:int=64*64, # pixels wanted, about
