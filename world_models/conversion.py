@@ -26,17 +26,12 @@ from .videos import VIDEO_SUFFIXES
 from .sources import OPTIONS, Clips, fingerprint, groups_of, kind_of, load_numbers, names_of, open_source, rates_of, tell_skipped
 
 # %% ../nbs/03d_conversion.ipynb #con-cuts
-def _filled(source):
-    "Refuse what is no source of clips, or holds none"
-    if not len(getattr(source, 'lengths', ())): raise InputError(f'no clips in a {type(source).__name__}', 'a source of clips', 'open one with open_source')
-
 class Cuts(Clips):
     "The clips of a source, cut into pieces of one length that do not overlap"
     def __init__(self,
         source, # any source of clips
         n_frames:int|None=None, # frames in a piece; `None` takes whole clips, which must be equally long
     ):
-        _filled(source)
         check_numbers(least=1, whole=True, n_frames=n_frames, optional=('n_frames',))
         if not len(lengths := np.asarray(getattr(source, 'lengths', ()))): raise InputError(f'no clips in a {type(source).__name__}', 'a source of clips', 'open one with open_source')
         if np.isnan(source.fps): raise InputError(f'videos of {min(source.rates):g} to {max(source.rates):g} frames a second', 'one rate', 'say fps, at which all shall be shown')
