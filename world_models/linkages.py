@@ -56,13 +56,10 @@ def whip(
     return np.sqrt(2*K*np.stack([1/mass[0], (1/mass).sum(0)]))/length
 
 def check_start(
-    times, # frame times, `(t,)` seconds
     n:int, # clips
     **given, # arrays by name, with clips on their last axis
 ) -> None:
-    "Refuse times that are not even from 0, and starts that are no finite numbers, one for each clip"
-    even = np.ndim(times)==1 and len(times)>0 and np.allclose(times, np.arange(len(times))*(times[1] if len(times)>1 else 0), atol=1e-9)
-    if not even or len(times)>1 and not times[1]>0: raise InputError(f'times {times}', 'seconds from 0 upwards, evenly spaced', 'change them')
+    "Refuse starts that are no finite numbers, one for each clip"
     for k,v in given.items():
         if n<1 or np.shape(v)[-1:]!=(n,) or not np.isfinite(v).all(): raise InputError(f'{k} of shape {np.shape(v)}', f'finite numbers for each of {n} clips, at least one', 'change it')
 
@@ -74,7 +71,7 @@ def arms(
     times, # frame times, `(t,)` seconds from 0 upwards, evenly spaced
 ): # angles and rates `(4,n,t)`, turning points as `EVENT` records
     "Follow double pendulums by Runge-Kutta steps of at most 1/120 s"
-    check_start(times, len(gravity), start=start, length=length, mass=mass, gravity=gravity)
+    check_start(len(gravity), start=start, length=length, mass=mass, gravity=gravity)
     fast = np.empty(len(gravity))
     def follow(i, dt):
         f = folding(length[:,i], mass[:,i], gravity[i])
@@ -151,7 +148,7 @@ def cradle(
     times, # frame times, `(t,)` seconds from 0 upwards, evenly spaced
 ): # theta `(n,t,k)`, omega `(n,t,k)`, blows as `EVENT` records
     "Follow rows of equal hanging balls through their blows, by Runge-Kutta steps of at most 1/60 s"
-    check_start(times, len(theta), theta=np.transpose(theta), omega=np.transpose(omega), length=length, gravity=gravity, restitution=restitution)
+    check_start(len(theta), theta=np.transpose(theta), omega=np.transpose(omega), length=length, gravity=gravity, restitution=restitution)
     if (np.diff(theta)<-1e-9).any(): raise InputError('balls that begin inside their right neighbours', 'angles that do not fall from left to right', 'change theta')
     pull = (gravity/length)[:,None]
     fast = peak(theta, omega, np.abs(pull)).max(1) + np.sqrt(np.abs(pull[:,0]))

@@ -15,7 +15,7 @@ __all__ = ['MAX_STEPS', 'TURN', 'OSCILLATORS', 'rk4', 'march', 'check_rate', 'ha
 import numpy as np
 from .core import InputError
 from .contacts import event_table
-from .episodes import World
+from .episodes import World, seconds_a_frame
 
 # %% ../nbs/00d_oscillators.ipynb #osc-rk4
 def rk4(
@@ -39,7 +39,7 @@ def march(
     then=None, # changes the state after a step, called with the state and its time; `None` leaves it
 ): # states after each step `(steps+1,...)`, steps a frame, seconds a step
     "Follow a path by Runge-Kutta steps"
-    frame = times[1] if len(times)>1 else longest
+    frame = seconds_a_frame(times, longest)
     sub = int(np.ceil(frame/longest - 1e-9))
     path = np.empty(((len(times)-1)*sub+1, *start.shape))
     path[0] = start
@@ -54,7 +54,7 @@ def check_rate(
     times, # frame times, `(t,)` seconds
 ):
     "Refuse what turns too fast for the frames"
-    hertz,half = np.max(np.abs(rate))/(2*np.pi), .5/times[1] if len(times)>1 else np.inf
+    hertz,half = np.max(np.abs(rate))/(2*np.pi), .5/seconds_a_frame(times) if len(times)>1 else np.inf
     if hertz>=half:
         found = f'frequency {hertz:.3g} Hz, above half the frame rate'
         raise InputError(found, f'less than {half:.3g} Hz', 'raise fps, or choose what turns more slowly')
@@ -106,7 +106,7 @@ def refine(
     wrong, # `wrong(i,path,dt)`: which of these clips `i` need shorter steps? bool
 ): # states and events of all clips
     "Follow each clip by steps as short as it needs"
-    frame = times[1] if len(times)>1 else longest
+    frame = seconds_a_frame(times, longest)
     sub,todo,whole,tables = int(np.ceil(frame/longest - 1e-9)), np.arange(n), None, []
     while len(todo):
         if sub>MAX_STEPS*max(1,frame*15): raise InputError(f'clip {todo[0]}, which needs more than {sub//2} steps a frame', 'a slower motion, or masses less unequal', 'raise fps, or change them')

@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 from .core import InputError
 from .contacts import Balls, bounce, event_table
-from .episodes import World, bell, nearest, whole
+from .episodes import World, bell, nearest, seconds_a_frame, whole
 from .balls import place
 from .oscillators import check_rate, in_order
 from .sprites import fold, passes
@@ -117,7 +117,7 @@ def trapped(
     known:bool, # kicks come after each frame and are its actions; `False` has them come before it, untold
 ) -> dict: # fields of `Episodes`
     "Follow a ball on a damped spring through its kicks"
-    dt = times[1] if len(times)>1 else 1.
+    dt = seconds_a_frame(times)
     k,c,kick,r = draw('stiffness'), draw('damping'), draw('kick'), draw('radius', 1)
     offset,speed,heading,m = draw('offset',2), draw('speed'), draw('heading'), (r/.1)**2
     check_rate(k**.5, times)

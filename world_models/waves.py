@@ -14,7 +14,7 @@ __all__ = ['MODES', 'CUT', 'WAVES', 'bumps', 'spin', 'ripple', 'surface', 'wave_
 import numpy as np
 from .contacts import event_table
 from .core import InputError, check_numbers, need_memory
-from .episodes import World, whole
+from .episodes import World, seconds_a_frame, whole
 
 # %% ../nbs/00g_waves.ipynb #wav-bumps
 MODES = 24 # modes a side; the highest has 23 half waves across the box
@@ -61,9 +61,9 @@ def ripple(
     times, # frame times, `(t,)` seconds from 0 upwards, evenly spaced
 ): # `(n,t,24,24)` complex; the real part is the amplitude, that of `lam` times it the rate of change
     "Follow all modes from frame to frame, exactly"
+    q = np.exp(lam*seconds_a_frame(times))
     z = np.empty((len(start),len(times),MODES,MODES), complex)
     z[:,0] = start*(1 + 1j*lam.real/lam.imag)
-    q = np.exp(lam*(times[1]-times[0])) if len(times)>1 else None
     for i in range(1,len(times)): np.multiply(z[:,i-1], q, out=z[:,i])
     return z
 
