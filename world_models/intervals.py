@@ -9,7 +9,7 @@ __all__ = ['bootstrap']
 
 # %% ../nbs/11b_intervals.ipynb #int-imports
 import numpy as np
-from .core import InputError, check_numbers, random_stream
+from .core import InputError, check_numbers, need_memory, random_stream
 
 # %% ../nbs/11b_intervals.ipynb #int-bootstrap
 def bootstrap(
@@ -22,10 +22,19 @@ def bootstrap(
     "95 % interval of a mean over clips; the percentile bootstrap of Efron 1979, doi:10.1214/aos/1176344552"
     check_numbers(least=1, whole=True, n_boot=n_boot)
     check_numbers(least=0, whole=True, seed=seed)
-    if np.ndim(values)<1 or not len(values) or np.isinf(values).any() or groups is not None and len(groups)!=len(values):
-        raise InputError(f'values {np.shape(values)}'+(f' in {len(groups)} groups' if groups is not None else ''), 'numbers of at least one clip, and a group for each', 'look at the scores')
-    values,groups = np.asarray(values, float),np.arange(len(values)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    if finish is not None and not callable(finish): raise InputError(f'{finish=}', 'a function of the means', 'leave it out')
+    def numbers(o, kinds, what):
+        try: o = np.asarray(o)
+        except (ValueError,RuntimeError) as e: raise InputError(f'{what} that make no array ({e})', 'one array', 'change them') from None
+        if o.dtype.kind not in kinds: raise InputError(f'{what} of {o.dtype}', 'plain numbers', 'change them')
+        return o
+    values = numbers(values, 'biuf', 'values').astype(float)
+    groups = np.arange(np.size(values, 0) if values.ndim else 0) if groups is None else numbers(groups, 'biuSU', 'groups')
+    if not values.size or groups.shape!=values.shape[:1] or np.isinf(values).any():
+        raise InputError(f'values {values.shape} in {groups.shape} groups', 'finite numbers of at least one clip, and a group for each', 'look at the scores')
+    groups = np.unique(groups, return_inverse=True)[1]
     n = groups.max()+1
+    need_memory(8*n_boot*n, f'{n_boot:,} samples of {n:,} clips')
     sums,sizes = np.zeros((2,n,*values.shape[1:]))
     np.add.at(sums, groups, np.nan_to_num(values)); np.add.at(sizes, groups, ~np.isnan(values))
     counts = random_stream('bootstrap', seed).multinomial(n, np.full(n, 1/n), n_boot)
