@@ -13,7 +13,7 @@ __all__ = ['CodeUse', 'pca_order', 'code_means']
 import torch
 from fastcore.basics import patch
 from torch import Tensor
-from .core import InputError
+from .core import InputError, check_numbers
 from .vq import code_sums
 
 # %% ../nbs/05a_codebooks.ipynb #cb-use
@@ -22,6 +22,7 @@ class CodeUse:
     def __init__(self,
         n_codes:int, # codes in the book, K
     ):
+        check_numbers(least=1, whole=True, n_codes=n_codes)
         self.n_codes = n_codes
         self.reset()
 
@@ -33,6 +34,8 @@ class CodeUse:
         codes:Tensor, # codes of any shape, whole numbers from 0 to K-1
     ): # itself, so that calls can be chained
         "Count the codes of a batch"
+        if not isinstance(codes, Tensor) or codes.numel() and (codes.dtype==torch.bool or codes.is_floating_point() or codes.is_complex()):
+            raise InputError(f"codes of {getattr(codes, 'dtype', type(codes).__name__)}", 'a tensor of whole numbers', 'give what the quantiser calls codes')
         if not codes.numel(): return self
         lo,hi = (int(o) for o in codes.aminmax())
         if lo<0 or hi>=self.n_codes:
@@ -49,18 +52,23 @@ class CodeUse:
     def perplexity(self) -> float:
         "Number of codes that would say as much if used evenly, 1 to K; 0 before anything was counted"
         if not self.counts.any(): return 0.
-        p = self.counts/self.counts.sum()
-        return torch.special.entr(p.double()).sum().exp().item()
+        return torch.special.entr(self.counts.double()/self.counts.sum()).sum().exp().item()
 
 # %% ../nbs/05a_codebooks.ipynb #cb-order
+def _principal(codebook):
+    "Codes along the directions in which they differ, largest difference first, `(K,d)`"
+    if not isinstance(codebook, Tensor) or codebook.ndim!=2 or 0 in codebook.shape or not codebook.isfinite().all():
+        raise InputError(f"a codebook {tuple(getattr(codebook, 'shape', ()))}", 'a tensor (codes, numbers), all of them finite', 'give that of the quantiser')
+    e = codebook.detach().float().cpu()
+    e = e-e.mean(0)
+    v = torch.linalg.eigh(e.T@e).eigenvectors.flip(1)
+    return e@(v*v.gather(0, v.abs().argmax(0, keepdim=True)).sign()) # the largest number of each direction is positive
+
 def pca_order(
     codebook:Tensor, # codes `(K,d)`
 ) -> Tensor: # numbers of the codes, `(K,)`, like beside like
     "Order codes along the direction in which they differ most"
-    e = codebook.detach().float().cpu()
-    e = e-e.mean(0)
-    v = torch.linalg.eigh(e.T@e).eigenvectors[:,-1]
-    return (e@v*(1 if v[v.abs().argmax()]>0 else -1)).argsort()
+    return _principal(codebook)[:,0].argsort()
 
 # %% ../nbs/05a_codebooks.ipynb #cb-means
 def code_means(
@@ -69,10 +77,9 @@ def code_means(
     n_codes:int, # codes in the book, K
 ) -> tuple: # the mean under each code `(K,p)`, zeros where there is none, and how many there were `(K,)`
     "Average what each code stands for"
-    if u.shape[:-1]!=codes.shape:
-        found = f'{tuple(u.shape)} under codes {tuple(codes.shape)}'
-        raise InputError(found, 'the same shape and one axis more', 'cut the frames where the codes are')
     CodeUse(n_codes).add(codes) # which looks whether they are in the book
+    if not isinstance(u, Tensor) or u.shape[:-1]!=codes.shape or not u.shape[-1]:
+        raise InputError(f"{tuple(getattr(u, 'shape', ()))} under codes {tuple(codes.shape)}", 'a tensor of the same shape and one axis more', 'cut the frames where the codes are')
     N,S = code_sums(u.reshape(-1,u.shape[-1]).float(), codes.reshape(-1), n_codes)
     return S/N[:,None].clamp(min=1), N
 
@@ -90,10 +97,8 @@ def plot(self:CodeUse,
     axs[0].set(yscale='symlog', xlabel='codes, most frequent first', ylabel='times chosen',
         title=f'usage {self.usage:.0%}, perplexity {self.perplexity:.0f} of {self.n_codes}')
     if codebook is not None:
-        if codebook.ndim!=2 or len(codebook)!=self.n_codes or codebook.shape[1]<2: raise InputError(f'a codebook {tuple(codebook.shape)}', f'({self.n_codes}, 2 numbers or more)', 'give the one whose codes were counted')
-        e = codebook.detach().float().cpu()
-        e = e-e.mean(0)
-        x,y = (e@torch.linalg.eigh(e.T@e).eigenvectors[:,-2:].flip(1)).T
+        if len(at := _principal(codebook))!=self.n_codes or at.shape[1]<2: raise InputError(f'a codebook {tuple(codebook.shape)}', f'({self.n_codes}, 2 numbers or more)', 'give the one whose codes were counted')
+        x,y = at[:,:2].T
         used = self.counts>0
         axs[1].scatter(x[used], y[used], s=4+20*self.counts[used].double().log10(), alpha=.5)
         axs[1].scatter(x[~used], y[~used], s=12, c='r', marker='x')

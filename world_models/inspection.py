@@ -23,7 +23,7 @@ from .core import InputError, check_numbers, command, frame_sheet, printable
 from .storage import atomic_path, read_json, write_json
 from .datasets import EpisodeSet, Split, VideoSet, find_videos, split_clips, video_info
 from .shards import open_shard, verify_shard
-from .sources import groups_of, kind_of, open_source
+from .sources import groups_of, kind_of, open_source, rates_of
 from .conversion import card_beside
 from .videos import VIDEO_SUFFIXES, visible_files
 
@@ -39,7 +39,7 @@ def find_sets(
     if path.is_file(): return [path]
     seen = [*visible_files(path)]
     shards = {p.parent for p in seen if _SHARD.fullmatch(p.name)}
-    arrays = {p for p in seen if p.suffix=='.npy'}
+    arrays = {p for p in seen if p.suffix.lower()=='.npy'}
     films = {p.parent for p in seen if p.suffix.lower() in VIDEO_SUFFIXES}-shards
     films -= {p for p in films if films&{*p.parents}} # counted with those above them
     return sorted(shards|arrays|films) if shards|arrays else [path]
@@ -60,8 +60,8 @@ class Report:
 def _span(x):
     "Smallest and largest number"
     x = np.asarray(x)
-    x = x[np.isfinite(x)] if x.dtype.kind=='f' else x
-    return 'empty' if x.size==0 else f'{x.min():.3g}' if x.min()==x.max() else f'{x.min():.3g} to {x.max():.3g}'
+    x,form = (x[np.isfinite(x)],'.3g') if x.dtype.kind=='f' else (x,'')
+    return ' to '.join(f'{o:{form}}' for o in sorted({x.min(),x.max()})) if x.size else 'empty'
 
 def _plural(n, word): return f"{n} {word}{'' if n==1 else 's'}"
 def _packed(f):
@@ -90,16 +90,16 @@ def missing_shards(
     settings:dict, # what made them, see `EpisodeSet.settings`
 ) -> list: # numbers
     "Which shards of a set are not there"
-    there = {int(_SHARD.fullmatch(Path(f).name)[2]) for f in files}
-    n = -(-settings['n']//settings['shard_size']) if {'n','shard_size'}<=set(settings) else max(there)+1
+    there = {int(m[2]) for f in files if (m := _SHARD.fullmatch(Path(f).name))}
+    n = -(-settings['n']//settings['shard_size']) if {'n','shard_size'}<=set(settings) else max(there, default=-1)+1
     return sorted(set(range(n))-there)
 
 # %% ../nbs/03e_inspection.ipynb #ins-table
 def _picture(shape): return f"{shape[0]}×{shape[1]} {dict([(1,'grey'),(3,'colour')]).get(shape[2], '')}"
 
-def _seconds(source):
-    n = np.asarray(source.lengths)
-    return f'{_plural(len(n),"clip")} of {_span(n)} frames at {_span([source.fps])} a second, {n.sum()/source.fps:.0f} s in all'
+def _seconds(source, known=True):
+    n,rates = np.asarray(source.lengths),rates_of(source)
+    return f'{_plural(len(n),"clip")} of {_span(n)} frames'+(f' at {_span(rates)} a second, {(n/rates).sum():.0f} s in all' if known else ', at a rate that nothing says')
 
 def describe_episodes(
     source:EpisodeSet, # the clips
@@ -162,7 +162,7 @@ def inspect_set(
         if not shards and kind_of(path)=='mp4': return _inspect_films(path, deep)
         if not shards:
             source = open_source(path)
-            return Report(path, [('clips', _seconds(source)), ('frames', _picture(source.frame_shape))], [], source)
+            return Report(path, [('clips', _seconds(source, card_beside(path, source, timed=False))), ('frames', _picture(source.frame_shape))], [], source)
     except InputError as e: return Report(path, problems=[str(e)])
     source,bad = open_good(shards, deep)
     gone = missing_shards(shards, source.settings) if source and path.is_dir() else []
@@ -188,7 +188,7 @@ def contact_sheet(
     check_numbers(least=1, whole=True, rows=rows, columns=columns, side=side)
     films = []
     for source in [r.source for r in reports if r.source is not None]:
-        n = max(1, rows//len(reports))
+        n = min(max(1, rows//len(reports)), len(source.lengths))
         for i in np.unique(np.linspace(0, len(source.lengths)-1, n).round().astype(int).tolist()):
             t = int(source.lengths[i])
             ks = np.linspace(0, t-1, min(columns,t)).round().astype(int)
@@ -330,4 +330,4 @@ def wm_split(
         notes[file] = note
     for file,note in notes.items():
         if not os.path.lexists(file): write_json(file, note)
-        print(f"{file}: {', '.join(f'{k} {len(v)}' for k,v in note['parts'].items())}, by {note['by']}")
+        print(f"{printable(file)}: {', '.join(f'{k} {len(v)}' for k,v in note['parts'].items())}, by {note['by']}")

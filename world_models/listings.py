@@ -165,8 +165,8 @@ class KineticsSet(Clips):
         stop:int|None=None, # one past the last frame; `None` for all
     ) -> np.ndarray: # `(t,h,w,c)`, `uint8`
         "Read frames of one clip"
-        lo,hi,_ = slice(start,stop).indices(self.n_frames)
-        return self.films.frames(i, lo*self.stride, (hi-1)*self.stride+1)[::self.stride]
+        ks = range(0, self.n_frames*self.stride, self.stride)[start:stop]
+        return self.films.frames(i, ks[0], ks[-1]+1)[::self.stride] if ks else np.zeros((0,*self.frame_shape), np.uint8)
 
 # %% ../nbs/03c_listings.ipynb #lst-lat-stats
 def _checked(z, path):
@@ -225,13 +225,14 @@ class LatentSet(_Numbers):
     "Latents of equal shape, standardised when read"
     def __init__(self,
         z, # latents `(n,t,c,h,w)`, floats of any precision
-        mean, # mean of each channel, `(1,)` or `(c,)`
-        std, # deviation of each channel, the same shape
+        mean=None, # one number, or one a channel; `None` computes it for each channel
+        std=None, # deviation, likewise
         fps:float=15, # frames a second
         path:str='', # file that they are from
     ):
         check_numbers(above=0, fps=fps)
-        self.z,self.mean,self.std,self.fps,self.path = z,mean.view(-1,1,1),std.view(-1,1,1),fps,str(path)
+        self.z,self.fps,self.path = z,fps,str(path)
+        self.mean,self.std = (o.view(-1,1,1) for o in _stats(_checked(z, path or 'memory'), mean, std))
         self.spec,self.lengths = LatentSpec('map', z.shape[2:]),np.full(len(z), z.shape[1])
 
     def __reduce__(self): return open_latents, (self.path, self.mean.flatten().tolist(), self.std.flatten().tolist(), self.fps), {k:v for k,v in self.__dict__.items() if k not in ('z','mean','std')}
@@ -242,7 +243,7 @@ class LatentSet(_Numbers):
         stop:int|None=None, # one past the last frame; `None` for all
     ) -> np.ndarray: # `(t,c,h,w)`, `float32`, standardised
         "Read latents of one clip"
-        return ((self.z[i,start:stop].float()-self.mean)/self.std).numpy()
+        return ((self.z[range(len(self))[i],start:stop].float()-self.mean)/self.std).numpy()
 
     def restore(self,
         z, # standardised latents, tensor `(...,c,h,w)`
@@ -272,16 +273,15 @@ def open_latents(
     "Open latents; a bare tensor gets its statistics in a `.stats.json` beside it"
     x,side = load_numbers(path),Path(path).with_suffix('.stats.json')
     x = x if isinstance(x, dict) else dict(latents=x)
-    z = _checked(x.get('latents'), path)
     if not {'mean','std'}<={*x} and side.is_file():
         try: x |= {k:json.loads(side.read_text())[k] for k in ('mean','std')}
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, LookupError, TypeError, RecursionError):
             raise InputError(f'{side} is torn', 'mean and std', 'delete it, so that they are computed again') from None
     given = [a if a is not None else x.get(k) for k,a in dict(mean=mean, std=std).items()]
-    mean,std = _stats(z, *given)
+    out = LatentSet(x.get('latents'), *given, fps, path)
     if any(o is None for o in given):
-        with atomic_path(side) as tmp: tmp.write_text(json.dumps(dict(mean=mean.tolist(), std=std.tolist())))
-    return LatentSet(z, mean, std, fps, path)
+        with atomic_path(side) as tmp: tmp.write_text(json.dumps({k:getattr(out, k).flatten().tolist() for k in ('mean','std')}))
+    return out
 
 # %% ../nbs/03c_listings.ipynb #lst-emb
 def _only(path):

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 from safetensors import safe_open
-from .core import InputError, check_numbers, need_memory
+from .core import InputError, check_numbers, need_memory, printable
 from .storage import digest
 from .datasets import VideoSet, find_videos, open_episodes, video_info
 from .episodes import whole
@@ -29,9 +29,10 @@ class Clips:
     "What follows for every source that has `lengths`, `frames`, `frame_shape` and `fps`"
     names,skipped,dtype = None,{},np.dtype(np.uint8) # name of each clip; what was left out and why; what frames are made of
     def __len__(self): return len(self.lengths)
-    def _each(self, k, v):
-        if np.shape(v)!=(len(self),): raise InputError(f'{k} of shape {np.shape(v)}', f'one for each of {len(self)} clips', 'change them')
-        return np.asarray(v)
+    def _each(self, k, v, fits, what):
+        x = np.asarray(v)
+        if x.shape!=(len(self),) or not fits(x): raise InputError(f'{k} of shape {x.shape}, {x.dtype}', f'one {what} for each of {len(self)} clips', 'change them')
+        return x
 
     @property
     def groups(self): # `(n,)`
@@ -40,7 +41,7 @@ class Clips:
     @groups.setter
     def groups(self,
         v, # `(n,)`
-    ): self._groups = self._each('groups', v)
+    ): self._groups = self._each('groups', v, lambda o: o.dtype.kind in 'iuU', 'whole number or name')
 
     @property
     def rates(self): # `(n,)`
@@ -49,14 +50,14 @@ class Clips:
     @rates.setter
     def rates(self,
         v, # `(n,)`
-    ): self._rates = self._each('rates', v).astype(float)
+    ): self._rates = self._each('rates', v, lambda o: o.dtype.kind in 'iuf' and ((o>0)&(o<np.inf)).all(), 'number above 0').astype(float)
 
     def pick(self,
         i:int, # clip
         ks, # numbers of frames
     ): # these frames, `(h,w,c)`, one after the other
         "Read any frames of one clip, and hold some 16 MB at a time"
-        step,ks,n = max(1, 2**24//math.prod(map(int, self.frame_shape))),np.asarray(ks),int(self.lengths[i])
+        step,ks,n = max(1, 2**24//(math.prod(map(int, self.frame_shape))*self.dtype.itemsize)),np.asarray(ks),int(self.lengths[i])
         if ks.ndim!=1 or ks.size and (ks.dtype.kind not in 'iu' or ks.min()<0 or ks.max()>=n): raise InputError(f'frames {ks} of clip {i}', f'numbers from 0 to {n-1}', 'change them')
         for part in np.split(ks, np.flatnonzero(np.diff(ks)!=1)+1):
             for lo in range(0, len(part), step): yield from self.frames(i, int(part[lo]), int(part[lo:lo+step][-1])+1)
@@ -65,7 +66,9 @@ class Clips:
         idx=None, # clips to read, all of one length; `None` for all
     ): # `(n,t,h,w,c)`
         "Read many clips into one array"
-        return np.stack([self.frames(i) for i in (range(len(self)) if idx is None else idx)])
+        idx = range(len(self)) if idx is None else idx
+        if len(n := {int(self.lengths[i]) for i in idx})!=1: raise InputError(f'{len(idx)} clips of {len(n)} lengths', 'clips of one length, at least one', 'choose other clips')
+        return np.stack([self.frames(i) for i in idx])
 
 # %% ../nbs/03b_sources.ipynb #src-skipped
 def tell_skipped(
@@ -76,10 +79,8 @@ def tell_skipped(
     "Count in one line what was left out of `n` clips, or refuse when nothing is left"
     why = ', '.join(f'{k} {o}' for o,k in Counter(skipped.values()).most_common())
     if len(skipped)==n:
-        raise InputError(f'no clip of {n} in {path} can be used ({why or "it is empty"})', 'at least one',
-            'check the paths')
-    if skipped:
-        print(f'{Path(path).name}: {n-len(skipped)} of {n} clips used; left out: {why}; the first is {next(iter(skipped))}')
+        raise InputError(f'no clip of {n} in {path} can be used ({why or "it is empty"})', 'at least one', 'check the paths')
+    if skipped: print(printable(f'{Path(path).name}: {n-len(skipped)} of {n} clips used; left out: {why}; the first is {next(iter(skipped))}'))
 
 # %% ../nbs/03b_sources.ipynb #src-facts
 def names_of(
@@ -226,14 +227,14 @@ def _picture(path, channels=None):
     try:
         with Image.open(path) as im:
             need_memory(8*math.prod(im.size), path)
-            im = ImageOps.exif_transpose(im)
+            if getattr(im, 'n_frames', 1)>1 and im.format!='MPO': raise ValueError # only the first would be read; MPO: a photograph and its preview
             if im.mode=='F' or im.mode=='I' and im.format!='PNG': raise ValueError # 32 bits, and no word on which of them count
+            im = ImageOps.exif_transpose(im) # forgets its format
             if im.mode[0]=='I': im = Image.fromarray((np.asarray(im)>>8).clip(0, 255).astype(np.uint8)) # 16 bits
             x = np.asarray(im.convert({1:'L', 3:'RGB'}[channels or (1 if im.mode in ('1','L','LA') else 3)]))
     except Exception as e: # whatever Pillow says of a file that is no picture
         if isinstance(e, (InputError,MemoryError)): raise
-        raise InputError(f'{path} is torn, too large, or no picture of 8 or 16 bits', 'a whole picture',
-            'make it again, or take its clip out of the folder') from None
+        raise InputError(f'{path} is torn, too large, several in one, or no picture of 8 or 16 bits', 'a whole picture', 'make it again, or take its clip out of the folder') from None
     return x.reshape(*x.shape[:2], -1)
 
 # %% ../nbs/03b_sources.ipynb #src-images
@@ -242,7 +243,7 @@ class ImageSet(Clips):
     def __init__(self,
         folder, # folder of folders of pictures; one that holds pictures itself is a clip too
         size=None, # `(h,w)` or the longer side, pixels; `None` for the size that all of them have
-        channels:int|None=None, # 1 grey, 3 colour; `None` for that of the first picture
+        channels:int|None=None, # 1 grey, 3 colour; `None` for what the first picture has
         fps:float=15, # frames a second, which pictures do not say
     ):
         check_size(size, channels)
@@ -251,20 +252,20 @@ class ImageSet(Clips):
         for p in visible_files(folder):
             if p.suffix.lower() in PICTURES: found.setdefault(p.parent.relative_to(folder).as_posix(), []).append(p)
         if not found:
-            raise InputError(f'no picture in {folder}', ' '.join(PICTURES),
-                'give a folder with a folder of pictures for each clip')
-        self.names,self.fps,self.resize = sorted(sorted(found), key=natural),fps,size is not None
+            raise InputError(f'no picture in {folder}', ' '.join(PICTURES), 'give a folder with a folder of pictures for each clip')
+        self.names,self.fps,self.resize,self.asked = sorted(sorted(found), key=natural),fps,size is not None,channels
         self.files = [sorted(sorted(found[o]), key=natural) for o in self.names]
         first = _picture(self.files[0][0], channels).shape
         h,w = first[:2] if size is None else fit_size([first[0]/first[1]], size)
         self.lengths,self.frame_shape = np.array([len(o) for o in self.files]),(h,w,first[2])
 
     def _one(self, path):
-        x,(h,w,c) = _picture(path, self.frame_shape[2]),self.frame_shape
+        x,(h,w,c) = _picture(path, self.asked),self.frame_shape
+        if x.shape[2]>c and np.ptp(x, axis=-1).max()>2: raise InputError(f'{path} in colour', f'grey, as {self.files[0][0].name} is', 'say channels for all')
+        x = np.repeat(x[...,:c], c//min(c, x.shape[2]), -1)
         if self.resize: x = cv2.resize(x, (w,h), interpolation=cv2.INTER_AREA).reshape(h,w,c)
         if x.shape[:2]!=(h,w):
-            raise InputError(f'{path} has {x.shape[0]}×{x.shape[1]} pixels',
-                f'{h}×{w} as {self.files[0][0].name} has', 'say a size for all')
+            raise InputError(f'{path} has {x.shape[0]}×{x.shape[1]} pixels', f'{h}×{w} as {self.files[0][0].name} has', 'say a size for all')
         return x
 
     def frames(self,
