@@ -58,6 +58,8 @@ class Decoder(nn.Module):
         "Draw the frames, keeping what has not changed since the context"
         x = self.logits(z).sigmoid()
         if context is None: return x
+        if not isinstance(context, (tuple,list)) or len(context)!=2 or not all(isinstance(o, Tensor) for o in context):
+            raise InputError(f'a context in a {type(context).__name__}', 'a pair of tensors: last frame seen `(b,c,h,w)` and its latent', 'pass context=(x0, z0)')
         x0,z0 = context
         check_frames(x0[:,None], self.x_shape, values=False)
         return keep_unchanged(x, x0, self.logits(z0[:,None]).sigmoid()[:,0])
@@ -93,7 +95,10 @@ def keep_unchanged(
     drawn0:Tensor, # that frame as the decoder draws it, `(b,c,h,w)`
 ) -> Tensor: # frames `(b,t,c,h,w)` in [0,1]
     "Add what the decoder missed in the last frame seen, where its drawing has not changed since"
+    check_frames(x, values=False)
     for o in (x0, drawn0):
-        if o.shape!=x[:,0].shape: raise InputError(f'a context {tuple(o.shape)} for frames {tuple(x.shape)}', f'{tuple(x[:,0].shape)}', 'give the last frame seen of each clip')
+        if not isinstance(o, Tensor) or not o.is_floating_point() or o.shape!=x[:,0].shape:
+            found = f'{tuple(o.shape)} of {o.dtype}' if isinstance(o, Tensor) else type(o).__name__
+            raise InputError(f'a context {found} for frames {tuple(x.shape)}', f'floats {tuple(x[:,0].shape)}', 'give the last frame seen of each clip')
     change = F.max_pool2d((x-drawn0[:,None]).abs().amax(2), 5, stride=1, padding=2)[:,:,None]
     return (x + (x0-drawn0)[:,None].to(x.dtype)/(1+(change/.2)**4)).clamp(0,1)

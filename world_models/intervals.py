@@ -17,30 +17,28 @@ def bootstrap(
     finish=None, # applied to the means, for instance `np.sqrt`; `None` for nothing
     n_boot:int=1000, # samples of clips
     seed:int=0, # seed of the samples
-    groups=None, # what each clip belongs to, `(n,)`; drawn as a whole; `None`: each clip is its own
-): # lower and upper bound at each step, `(2,horizon)`; `nan` where there is one group alone, or nothing was measured
+    groups=None, # what each clip belongs to, numbers or names `(n,)`; drawn as a whole; `None`: each clip is its own
+): # lower and upper bound at each step, `(2,horizon)`; `nan` where fewer than two groups were measured
     "95 % interval of a mean over clips; the percentile bootstrap of Efron 1979, doi:10.1214/aos/1176344552"
     check_numbers(least=1, whole=True, n_boot=n_boot)
     check_numbers(least=0, whole=True, seed=seed)
-    if finish is not None and not callable(finish): raise InputError(f'{finish=}', 'a function of the means', 'leave it out')
-    def numbers(o, kinds, what):
-        try: o = np.asarray(o)
-        except (ValueError,RuntimeError) as e: raise InputError(f'{what} that make no array ({e})', 'one array', 'change them') from None
-        if o.dtype.kind not in kinds: raise InputError(f'{what} of {o.dtype}', 'plain numbers', 'change them')
-        return o
-    values = numbers(values, 'biuf', 'values').astype(float)
-    groups = np.arange(np.size(values, 0) if values.ndim else 0) if groups is None else numbers(groups, 'biuSU', 'groups')
-    if not values.size or groups.shape!=values.shape[:1] or np.isinf(values).any():
-        raise InputError(f'values {values.shape} in {groups.shape} groups', 'finite numbers of at least one clip, and a group for each', 'look at the scores')
-    groups = np.unique(groups, return_inverse=True)[1]
-    n = groups.max()+1
-    need_memory(8*n_boot*n, f'{n_boot:,} samples of {n:,} clips')
+    try:
+        values = np.asarray(values)
+        names,groups = np.unique(np.arange(len(values)) if groups is None else np.asarray(groups), return_inverse=True)
+    except (TypeError,ValueError,RuntimeError) as e:
+        raise InputError(f'values or groups that are no array ({str(e)[:80]})', 'numbers, and a group for each clip', 'convert them') from None
+    if values.dtype.kind not in 'fiub' or values.ndim<1 or not len(values) or np.isinf(values).any():
+        raise InputError(f'values {values.shape} of {values.dtype}', 'finite numbers or nan, of at least one clip', 'look at the scores')
+    if groups.shape!=values.shape[:1] or (names!=names).any():
+        raise InputError(f'groups {groups.shape} for {len(values)} clips', 'a number or a name for each clip', 'say of each clip what it belongs to')
+    values,n = values.astype(float), len(names)
+    need_memory(16*n_boot*(n+values[0].size), f'{n_boot:,} samples of {n:,} groups')
     sums,sizes = np.zeros((2,n,*values.shape[1:]))
     np.add.at(sums, groups, np.nan_to_num(values)); np.add.at(sizes, groups, ~np.isnan(values))
     counts = random_stream('bootstrap', seed).multinomial(n, np.full(n, 1/n), n_boot)
     with np.errstate(invalid='ignore'): means = np.tensordot(counts, sums, 1)/np.tensordot(counts, sizes, 1)
+    means[:,(sizes>0).sum(0)<2] = np.nan # one group says nothing of others
     ends = means if finish is None else finish(means)
-    if n<2: return np.full((2,*ends.shape[1:]), np.nan) # one group says nothing of others
     never = np.isnan(ends).all(0)
     ends = np.where(never, 0, ends)
     percentile = np.nanpercentile if np.isnan(ends).any() else np.percentile # the same numbers, five times as fast

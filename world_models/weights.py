@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 from torch import nn, Tensor
-from .core import InputError
+from .core import InputError, check_numbers
 
 # %% ../nbs/04_weights.ipynb #pre-need
 def need(
@@ -22,8 +22,9 @@ def need(
 ): # the library
     "Import a library that only some people have, or say how to get it"
     try: return importlib.import_module(name)
-    except ImportError as e:
-        raise InputError(f'{name} cannot be imported ({e})', 'the libraries of pretrained backbones',
+    except Exception as e: # absent, or at odds with the torch that is here, which no one kind of error says
+        why = (str(e).splitlines() or [type(e).__name__])[0][:200]
+        raise InputError(f'{name} cannot be imported ({why})', 'the libraries of pretrained backbones',
             'pip install "visual-world-models[pretrained]"') from None
 
 # %% ../nbs/04_weights.ipynb #pre-read
@@ -37,8 +38,9 @@ def read_weights(
     remedy:str='check the path', # what to do when there is no such file
 ) -> dict: # tensors by name, on the CPU
     "Read a weight file without running anything that it could bring"
-    file = Path(file).expanduser()
-    if not file.is_file(): raise InputError(f'no file {file}', 'a weight file, .safetensors or of torch.save', remedy)
+    try: there = (file := Path(file).expanduser()).is_file()
+    except (TypeError,RuntimeError,OSError): there = False # no path, a user that nobody knows, a name too long
+    if not there: raise InputError(f'no file {file}', 'a weight file, .safetensors or of torch.save', remedy)
     try:
         found = load_file(file) if file.suffix.lower()=='.safetensors' else torch.load(file, map_location='cpu', weights_only=True)
         named = [*_tensors(found)] if isinstance(found, dict) else []
@@ -64,10 +66,15 @@ _hugging = [ # ResNet
     (r'mlp\.weights_in\.', 'mlp.w12.'), (r'mlp\.weights_out\.', 'mlp.w3.'), (r'mlp\.up_proj\.', 'mlp.fc1.'), (r'mlp\.down_proj\.', 'mlp.fc2.'),
     (r'(^|\.)layernorm\.', r'\1norm.')]
 
+def _check_named(found):
+    if not isinstance(found, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k,v in found.items()):
+        raise InputError(f'weights in a {type(found).__name__}', 'a dict of tensors by name', 'read the file with read_weights')
+
 def published_names(
     found:dict, # tensors by name
 ) -> dict: # tensors by the names of the first publication; those of any other file as they are
     "Turn Hugging Face's names of DINOv2, DINOv3 and ResNet into those of their authors"
+    _check_named(found)
     if not any(k.endswith(('.layer_scale1.lambda1','embedder.embedder.convolution.weight')) for k in found): return found
     out, dino3 = {}, any(k.endswith('embeddings.patch_embeddings.weight') for k in found)
     for k,v in found.items():
@@ -87,7 +94,10 @@ def own_weights(
     what:str='a file', # what to call the weights in a message
 ) -> dict: # those of this network, without what stands before their names
     "Find the tensors of a network among those of a file"
-    found = published_names({k.replace('_orig_mod.',''): v for k,v in found.items()})
+    _check_named(found)
+    bare = {k.replace('_orig_mod.',''): v for k,v in found.items()}
+    if len(bare)<len(found): raise InputError(f'{what} with a network both as it is and compiled, under _orig_mod', 'one', 'save the one that you want')
+    found = published_names(bare)
     fits, want = {}, list(net.state_dict())
     for k in found:
         for w in want:
@@ -100,6 +110,10 @@ def own_weights(
     return {k: v for k,v in own.items() if k in want or not k.endswith(('.q_bias','.v_bias')) or v.any()} # a bias of zeros is none
 
 # %% ../nbs/04_weights.ipynb #pre-load
+def _alike(found, want):
+    "Are these numbers that are there, of the wanted kind?"
+    return found.layout is torch.strided and not found.is_meta and all(getattr(found, o)()==getattr(want, o)() for o in ('is_floating_point','is_complex'))
+
 def load_exactly(
     net:nn.Module, # network to fill
     weights:dict, # tensors by name, of any precision
@@ -107,16 +121,17 @@ def load_exactly(
     ignore:tuple|str=(), # beginnings of names that may be left over
 ):
     "Fill a network with weights that fit it, each tensor of it and no other"
+    _check_named(weights)
     want = net.state_dict()
     needed = [k for k in want if not k.endswith('num_batches_tracked')] # that one is a count, which only training reads
     missing = [k for k in needed if k not in weights]
     extra = [k for k in weights if k not in want and not k.startswith(ignore if isinstance(ignore, str) else tuple(ignore))]
-    odd = [k for k in needed if k in weights and not (isinstance(weights[k], Tensor) and weights[k].is_floating_point()==want[k].is_floating_point())]
-    if odd: raise InputError(f'{what} with {odd[0]} of {getattr(weights[odd[0]], "dtype", type(weights[odd[0]]).__name__)}', f'a tensor of {want[odd[0]].dtype}', 'take weights that are not quantised')
+    odd = [k for k in needed if k in weights and not _alike(weights[k], want[k])]
+    if odd: raise InputError(f'{what} with {odd[0]} of {weights[odd[0]].dtype}, {weights[odd[0]].layout} on {weights[odd[0]].device}', f'a tensor of {want[odd[0]].dtype}', 'take weights that are neither quantised nor sparse nor empty')
     wrong = [k for k in want if k in weights and weights[k].shape!=want[k].shape]
     remedy = 'take the weights of this very backbone'
     more = lambda names: names[0] + (f' and {len(names)-1} more' if len(names)>1 else '')
-    broken = [k for k in want if k in weights and not wrong and weights[k].is_floating_point() and not weights[k].to(want[k].dtype).isfinite().all()]
+    broken = [k for k in want if k in weights and not wrong and not weights[k].to(want[k].dtype).isfinite().all()]
     if wrong:
         found, expected = (tuple(o[wrong[0]].shape) for o in (weights, want))
         raise InputError(f'{what} with {wrong[0]} of shape {found}', f'{expected}', remedy)
@@ -134,6 +149,7 @@ def fetch_weights(
     file:str='model.safetensors', # file in that repository
 ) -> str: # path of the file on this machine
     "Find a weight file in the cache, or download it, or say how to get it"
+    check_numbers(least=0, whole=True, n_params=n_params)
     if not repo:
         raise InputError(f'{name}, for which no weights are published', 'a backbone with weights',
             'pass weights="file", or pretrained=False for random ones')
