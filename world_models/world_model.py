@@ -22,7 +22,7 @@ from torch import nn, Tensor
 from torch.nn.modules.module import register_module_parameter_registration_hook
 from .core import InputError, LatentSpec, check_frames, pick_device
 from .storage import atomic_path, read_json
-from .decoders import ConvDecoder
+from .decoders import ConvDecoder, as_pair
 from .deep_decoders import MapDecoder, TokenDecoder, VectorDecoder
 from .dynamics import ConvGRUDynamics, ResConvDynamics
 from .encoders import ConvEncoder, MapEncoder, VectorEncoder
@@ -98,7 +98,7 @@ def decode(self:WorldModel,
     "Draw"
     raw = lambda u: self.spec.check(u)*self.z_std + self.z_mean
     if context is None: return self.decoder(raw(z))
-    x0,z0 = context
+    x0,z0 = as_pair(context)
     return self.decoder(raw(z), (x0, raw(z0[:,None])[:,0]))
 
 # %% ../nbs/09_world_model.ipynb #wm-forward
