@@ -41,7 +41,8 @@ def find_sets(
     shards = {p.parent for p in seen if _SHARD.fullmatch(p.name)}
     arrays = {p for p in seen if p.suffix.lower()=='.npy'}
     films = {p.parent for p in seen if p.suffix.lower() in VIDEO_SUFFIXES}-shards
-    films -= {p for p in films if films&{*p.parents}} # counted with those above them
+    above = films|{p.parent for p in seen if p.name.startswith('truth-')}
+    films -= {p for p in films if above&{*p.parents}} # counted with those above them
     return sorted(shards|arrays|films) if shards|arrays else [path]
 
 # %% ../nbs/03e_inspection.ipynb #ins-report
@@ -157,7 +158,7 @@ def inspect_set(
 ) -> Report: # what lies there
     "Look at one set of clips"
     path = Path(path)
-    shards = [path] if path.suffix=='.h5' else sorted(path.glob('shard-*.h5'))
+    shards = [path] if path.suffix=='.h5' and not path.is_dir() else sorted(path.glob('shard-*.h5'))
     try:
         if not shards and kind_of(path)=='mp4': return _inspect_films(path, deep)
         if not shards:
@@ -179,7 +180,7 @@ def inspect_sets(
 
 # %% ../nbs/03e_inspection.ipynb #ins-sheet
 def contact_sheet(
-    reports:list, # of `Report`s
+    reports:list, # of `Report`s; what cannot be drawn is added to their problems
     rows:int=4, # clips to show, at least one a set
     columns:int=10, # frames of a clip
     side:int=96, # longest side of a frame, pixels
@@ -187,14 +188,14 @@ def contact_sheet(
     "Draw a few clips of each set as rows of frames"
     check_numbers(least=1, whole=True, rows=rows, columns=columns, side=side)
     films = []
-    for source in [r.source for r in reports if r.source is not None]:
-        n = min(max(1, rows//len(reports)), len(source.lengths))
+    for r in [o for o in reports if o.source is not None]:
+        source,n = r.source,min(max(1, rows//len(reports)), len(r.source.lengths))
         for i in np.unique(np.linspace(0, len(source.lengths)-1, n).round().astype(int).tolist()):
             t = int(source.lengths[i])
             ks = np.linspace(0, t-1, min(columns,t)).round().astype(int)
             try: x = np.stack(list(source.pick(i, ks)) if hasattr(source, 'pick') else source.frames(i)[ks])
-            except InputError: continue
-            if x.dtype!=np.uint8: continue
+            except InputError as e: r.problems.append(str(e)); continue
+            if x.dtype!=np.uint8 or x.shape[-1] not in (1,3): continue
             k = side/max(x.shape[1:3])
             w,h = (max(1, round(o*k)) for o in x.shape[2:0:-1])
             if k<1: x = np.stack([cv2.resize(o, (w,h), interpolation=cv2.INTER_AREA).reshape(h,w,-1) for o in x])
@@ -221,8 +222,9 @@ def wm_inspect(
     Examples: `wm-inspect data`; `wm-inspect data/pendulum --deep --no-sheet`. Exit code 2 when something is broken"""
     if not no_sheet: _place(sheet)
     reports = inspect_sets(path, deep)
+    picture = None if no_sheet else contact_sheet(reports)
     for r in reports: print(r, end='\n\n')
-    if not no_sheet and (picture := contact_sheet(reports)) is not None:
+    if picture is not None:
         about = PngInfo()
         about.add_text('Software', 'wm-inspect')
         with atomic_path(sheet) as tmp: Image.fromarray(picture).save(tmp, 'PNG', pnginfo=about)
@@ -236,11 +238,9 @@ def clip_names(
 ) -> list: # a name for each clip; `None` where clips have only numbers, or share names
     "Names of clips that lie in files of their own, as seen from the folder that holds them all"
     files = [os.path.abspath(o.path) for o in getattr(source, 'infos', ())]
-    if not files:
-        names = getattr(source, 'names', None)
-        return names if names is not None and len({*names})==len(names) else None
-    above = os.path.commonpath([os.path.dirname(o) for o in files])
-    return [Path(os.path.relpath(o, above)).as_posix() for o in files]
+    above = os.path.commonpath([os.path.dirname(o) for o in files]) if files else None
+    names = [Path(os.path.relpath(o, above)).as_posix() for o in files] or getattr(source, 'names', None)
+    return names if names is not None and len({*names})==len(names) else None
 
 def groups_beside(
     source, # clips, opened
@@ -286,7 +286,7 @@ def read_split(
         why = f"{len(odd)} clips differ ({odd[0]})" if odd else f"the set was {note['set']}, now {about}"
         raise InputError(f'{path} is the split of other clips: {why}', 'the clips that were split', 'delete it, and split again')
     number = {o:i for i,o in enumerate(have)}
-    out = Split({k:np.sort([number[o] for o in v]) for k,v in parts.items()})
+    out = Split({k:np.array(sorted(number[o] for o in v), int) for k,v in parts.items()})
     out.by = note.get('by')
     return out
 

@@ -48,6 +48,7 @@ def read_table(
             raise InputError(f'{path} with the columns {", ".join(names) or "(none)"}', ' or '.join(c), 'add the column, or rename one')
     twice = [c for c in names if names.count(c)>1]
     if twice: raise InputError(f'{path} with {names.count(twice[0])} columns {twice[0]!r}', 'one of each', 'rename one')
+    if (k := next((k for k,r in enumerate(rows) if any(r[len(names):])), None)) is not None: raise InputError(f'{path}, row {k+1} with {len(rows[k])} cells', f'{len(names)}, one a column', 'put what holds a comma in quotes')
     if not any(rows): raise InputError(f'{path} without a row', 'a row for each clip', 'fill it')
     return [dict(zip(names, r)) for r in rows]
 
@@ -123,7 +124,7 @@ def _film_of(row, root, outside):
     path,label,times = row.get('path'),row.get('label') or '',[row.get(k) or '' for k in ('time_start','time_end')]
     key = (re.sub(r'\.(mp4|mkv|webm)$', '', path) if path else row.get('youtube_id') or row.get('id'))
     names = [path]*bool(path)+[f'{key}{o}' for o in _TRIED if key]
-    if key and not path and all(re.fullmatch(r'\d+(\.\d*)?', o) for o in times):
+    if key and not path and all(re.fullmatch(r'\d{1,6}(\.\d*)?', o) for o in times):
         names = [f'{key}_{int(float(times[0])):06d}_{int(float(times[1])):06d}{o}' for o in _TRIED]+names
     places = [root, root/label, root/label.replace(' ','_')]
     found = next((p/o for o in names for p in places if _is_there(p/o)), None)
@@ -153,7 +154,7 @@ class KineticsSet(Clips):
             name,info = f"row {k+1}, {row.get('path') or row.get('youtube_id') or row.get('id')}",next(there) if path else None
             if info is None: self.skipped[name] = 'torn, or no video' if path else 'not there'
             elif info.n_frames<need: self.skipped[name] = f'shorter than {need} frames'
-            else: infos.append(info); self.labels.append(row.get('label','')); self.names.append(f"{self.labels[-1]}/{path.name}"); groups.append(at.setdefault(str(path) if row.get('path') else row.get('youtube_id') or row.get('id'), len(at)))
+            else: infos.append(info); self.labels.append(row.get('label','')); self.names.append(f"{self.labels[-1]}/{path.name}"); groups.append(at.setdefault(os.path.realpath(path) if row.get('path') else row.get('youtube_id') or row.get('id'), len(at)))
         tell_skipped(table, len(rows), self.skipped)
         self.films,self.n_frames,self.stride = VideoSet(infos, size, channels),n_frames,stride
         self.frame_shape,self.fps,self.lengths = self.films.frame_shape,self.films.fps/stride,np.full(len(infos), n_frames)
@@ -177,10 +178,8 @@ def _checked(z, path):
     if not (hasattr(z, 'is_floating_point') and z.is_floating_point() and str(z.layout)=='torch.strided'):
         raise InputError(f'{path}, latents of {z.dtype}', want, 'store dense numbers with a point; embed discrete tokens first')
     bad = sum(int((~o.isfinite()).sum()) for o in z)
-    if bad:
-        raise InputError(f'{path}, {bad} values that are nan or infinite', want,
-            'look at the encoder, perhaps its half precision overflows')
-    return z
+    if bad: raise InputError(f'{path}, {bad} values that are nan or infinite', want, 'look at the encoder, perhaps its half precision overflows')
+    return z.detach()
 
 def _stats(z, mean=None, std=None):
     "Mean and deviation as given, or else of each channel: two tensors `(1,)` or `(c,)`"
@@ -190,14 +189,13 @@ def _stats(z, mean=None, std=None):
         except (TypeError, ValueError, RuntimeError): v = torch.full((1,), math.nan)
         if not v.isfinite().all(): raise InputError(f'a {name} that is no number', 'numbers', 'compute the statistics again')
         if len(v) not in (1,z.shape[2]):
-            raise InputError(f'{len(v)} values of {name}', f'1 or {z.shape[2]}, one a channel',
-                'take the statistics of these latents')
+            raise InputError(f'{len(v)} values of {name}', f'1 or {z.shape[2]}, one a channel', 'take the statistics of these latents')
         return v
     def each(f): return torch.stack([f(o.double()).mean((0,2,3)) for o in z]).mean(0)
     mean = known('mean', each(lambda o: o) if mean is None else mean)
     std = known('std', each(lambda o: (o-mean.view(-1,1,1)).square()).sqrt() if std is None else std)
-    if not (std>0).all():
-        raise InputError(f'std {std.min():.3g}', 'above 0 in every channel', 'leave the constant channel out')
+    if not (std>1e-7*mean.abs()).all():
+        raise InputError(f'std {std.min():.3g}', 'above 0 in every channel, and above what rounding leaves of its mean', 'leave the constant channel out')
     return mean.float(),std.float()
 
 # %% ../nbs/03c_listings.ipynb #lst-numbers
@@ -231,8 +229,8 @@ class LatentSet(_Numbers):
         path:str='', # file that they are from
     ):
         check_numbers(above=0, fps=fps)
-        self.z,self.fps,self.path = z,fps,str(path)
-        self.mean,self.std = (o.view(-1,1,1) for o in _stats(_checked(z, path or 'memory'), mean, std))
+        self.z,self.fps,self.path = _checked(z, path or 'memory'),fps,str(path)
+        self.mean,self.std = (o.view(-1,1,1) for o in _stats(self.z, mean, std))
         self.spec,self.lengths = LatentSpec('map', z.shape[2:]),np.full(len(z), z.shape[1])
 
     def __reduce__(self): return open_latents, (self.path, self.mean.flatten().tolist(), self.std.flatten().tolist(), self.fps), {k:v for k,v in self.__dict__.items() if k not in ('z','mean','std')}
@@ -249,6 +247,7 @@ class LatentSet(_Numbers):
         z, # standardised latents, tensor `(...,c,h,w)`
     ): # latents as the encoder made them
         "Undo the standardisation"
+        if not hasattr(z, 'is_floating_point') or z.shape[-3:]!=self.z.shape[2:]: raise InputError(f'latents {tuple(getattr(z,"shape",()))} in a {type(z).__name__}', f'a tensor (..., {", ".join(map(str, self.spec.shape))})', 'give them in the shape that latents gives')
         return z*self.std.to(z.device)+self.mean.to(z.device)
 
 # %% ../nbs/03c_listings.ipynb #lst-lat-open
@@ -279,7 +278,7 @@ def open_latents(
             raise InputError(f'{side} is torn', 'mean and std', 'delete it, so that they are computed again') from None
     given = [a if a is not None else x.get(k) for k,a in dict(mean=mean, std=std).items()]
     out = LatentSet(x.get('latents'), *given, fps, path)
-    if any(o is None for o in given):
+    if all(o is None for o in given):
         with atomic_path(side) as tmp: tmp.write_text(json.dumps({k:getattr(out, k).flatten().tolist() for k in ('mean','std')}))
     return out
 
@@ -291,7 +290,7 @@ def _only(path):
     plain = [o.dtype.kind in 'fiub' if isinstance(o, np.ndarray) else str(o.layout)=='torch.strided' and not o.is_complex() for o in x if hasattr(o, 'dtype')]
     if len(x)!=1 or plain!=[True] or x[0].ndim not in (2,3,4) or 0 in x[0].shape:
         raise InputError(f'{path} with {len(x)} arrays', 'one, of 2 to 4 axes, time first', 'write one a file')
-    return x[0]
+    return x[0] if isinstance(x[0], np.ndarray) else x[0].detach()
 
 class EmbeddingSet(_Numbers):
     "Outputs of another network, a file a clip, listed by a table"
@@ -315,7 +314,7 @@ class EmbeddingSet(_Numbers):
             if self.spec.shape!=tuple(shape): self.skipped[name] = f'not {self.spec} as the first is'; continue
             self.paths.append(path); self.rows.append(row); lengths.append(t)
         tell_skipped(table, len(rows), self.skipped)
-        self.lengths,self.names,self.groups = np.array(lengths),[o.name for o in self.paths],[at.setdefault(os.path.abspath(o), len(at)) for o in self.paths]
+        self.lengths,self.names,self.groups = np.array(lengths),[o.name for o in self.paths],[at.setdefault(os.path.realpath(o), len(at)) for o in self.paths]
 
     def latents(self,
         i:int, # clip

@@ -122,7 +122,8 @@ def check_size(
     channels=None, # 1 grey, 3 colour; `None` for what is there
 ) -> None:
     "Refuse frames that nobody can make"
-    if size is not None and not ((np.ndim(size)==0 or np.shape(size)==(2,)) and all(whole(o,1) and o<=2**16 for o in np.ravel(size))):
+    x = np.array(size, object)
+    if size is not None and not (x.shape in ((),(2,)) and all(whole(o,1) and o<=2**16 for o in x.flat)):
         raise InputError(f'{size=}', 'a whole number above 0, or two, height and width, 65,536 at most', 'change it')
     if channels is not None and not (whole(channels,1) and channels in (1,3)): raise InputError(f'{channels=}', '1 for grey or 3 for colour', 'choose one of them')
 
@@ -161,16 +162,15 @@ def load_numbers(
         return torch.load(path, map_location='cpu', weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as e: # three libraries, and whatever each says of a file that is no such thing
         if isinstance(e, (InputError,MemoryError)): raise
-        raise InputError(f'{path} is torn, or holds more than numbers', 'a whole file of plain numbers',
-            'write it again') from None
+        raise InputError(f'{path} is torn, or holds more than numbers', 'a whole file of plain numbers', 'write it again') from None
 
 # %% ../nbs/03b_sources.ipynb #src-array
 def _layout_of(shape, found):
     "The usual order of axes, where nothing speaks against it"
     if len(shape)==5: return 'nthwc'
-    if len(shape)==4 and shape[-1] not in (1,3): return 'nthw'
-    what = 'one video with channels, or clips that are that narrow' if len(shape)==4 else 'one video without channels, or something else'
-    raise InputError(f'{found}: {what}', 'axes n t h w, perhaps c', 'say --layout: thwc or thw for one video, nthw for narrow clips')
+    if len(shape)==4 and shape[0]!=3 and not {1,3}&{shape[1],shape[3]}: return 'nthw'
+    what = 'one video with channels, or clips that are that few, short or narrow' if len(shape)==4 else 'one video without channels, or something else'
+    raise InputError(f'{found}: {what}', 'axes n t h w, perhaps c', 'say --layout: thwc, tchw, cthw or thw for one video, nthw for clips')
 
 class ArraySet(Clips):
     "Clips in one `.npy` file of bytes, read where it lies"
