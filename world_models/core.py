@@ -335,6 +335,6 @@ def manifest(
     names = ['visual-world-models','torch','fastai','numpy','scipy','av','h5py']
     return dict(command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]), seed=seed, seconds=seconds,
         versions={'python': platform.python_version(), **{n:_version(n) for n in names}},
-        commit=_commit(), platform=platform.platform(), cpu=_cpu(), cores=os.cpu_count(),
-        threads=torch.get_num_threads() if torch else None, gpu=torch.cuda.get_device_name() if torch and torch.cuda.is_available() else None,
-        date=time.strftime('%Y-%m-%d %H:%M:%S')) | facts
+        commit=_commit(), platform=platform.platform(), cpu=_cpu(), threads=torch.get_num_threads() if torch else None,
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count(), # those that this process may use
+        gpu=torch.cuda.get_device_name() if torch and torch.cuda.is_available() else None, date=time.strftime('%Y-%m-%d %H:%M:%S')) | facts
