@@ -81,11 +81,14 @@ def published_names(
         p,inner,rest = k.rpartition('model.layer.') # newer versions of DINOv3 write a `model.` here
         if inner and f'{p}embeddings.cls_token' in found: k = f'{p}layer.{rest}'
         for old,new in _hugging: k = re.sub(old, new, k)
-        out[k.replace('register_tokens','storage_tokens') if dino3 else k] = v
+        k = k.replace('register_tokens','storage_tokens') if dino3 else k
+        if k in out: raise InputError(f'weights with {k} under two names', 'one', 'save the state_dict of the network alone')
+        out[k] = v
     for k in [k for k in out if '.attn.q.' in k]:
         parts = {o: out.pop(k.replace('.attn.q.', f'.attn.{o}.'), None) for o in 'qkv'}
-        if all(o is not None for o in parts.values()): out[k.replace('.attn.q.','.attn.qkv.')] = torch.cat([*parts.values()])
-        else: out |= {k.replace('.attn.q.', f'.attn.{o}_'): v for o,v in parts.items() if v is not None} # the keys of DINOv3 have no bias
+        kinds = {(o.dtype,o.layout,o.device,o.ndim,o.shape[1:]) for o in parts.values() if o is not None}
+        if len(kinds)==1 and None not in parts.values() and k.replace('.attn.q.','.attn.qkv.') not in out: out[k.replace('.attn.q.','.attn.qkv.')] = torch.cat([*parts.values()])
+        else: out |= {k.replace('.attn.q.', f'.attn.{o}_'): v for o,v in parts.items() if v is not None} # the keys of DINOv3 have no bias; what cannot be joined has no place in any network
     return out
 
 def own_weights(
@@ -95,6 +98,7 @@ def own_weights(
 ) -> dict: # those of this network, without what stands before their names
     "Find the tensors of a network among those of a file"
     _check_named(found)
+    if not isinstance(net, nn.Module): raise InputError(f'a network in a {type(net).__name__}', 'a module of torch', 'build the network first')
     bare = {k.replace('_orig_mod.',''): v for k,v in found.items()}
     if len(bare)<len(found): raise InputError(f'{what} with a network both as it is and compiled, under _orig_mod', 'one', 'save the one that you want')
     found = published_names(bare)
@@ -107,7 +111,7 @@ def own_weights(
     if len(best)>1: raise InputError(f'{what} with {len(best)} networks that fit, {", ".join(best)}', 'one', 'save the one that you want')
     p = best[0] if best else ''
     own = {k[len(p):]: v for k,v in found.items() if k.startswith(p)}
-    return {k: v for k,v in own.items() if k in want or not k.endswith(('.q_bias','.v_bias')) or v.any()} # a bias of zeros is none
+    return {k: v for k,v in own.items() if k in want or not k.endswith(('.q_bias','.v_bias')) or v.is_meta or v.any()} # a bias of zeros is none
 
 # %% ../nbs/04_weights.ipynb #pre-load
 def _alike(found, want):
@@ -122,10 +126,16 @@ def load_exactly(
 ):
     "Fill a network with weights that fit it, each tensor of it and no other"
     _check_named(weights)
+    if not isinstance(net, nn.Module) or any(o.is_meta for o in net.state_dict().values()):
+        raise InputError(f'a {type(net).__name__} that cannot hold weights', 'a module of torch, not on the device meta', 'build the network first, or say .to_empty(device=...)')
+    ignore = (ignore,) if isinstance(ignore, str) else ignore
+    if not isinstance(ignore, (tuple,list)) or not all(isinstance(o, str) and o for o in ignore):
+        raise InputError(f'ignore={ignore!r}', 'beginnings of names', 'leave it out')
     want = net.state_dict()
-    needed = [k for k in want if not k.endswith('num_batches_tracked')] # that one is a count, which only training reads
+    needed = [k for k in want if not k.endswith('num_batches_tracked')] # that one is a count, which only training reads; one that is no number is left out
+    weights = {k: v for k,v in weights.items() if k in needed or k not in want or _alike(v, want[k])}
     missing = [k for k in needed if k not in weights]
-    extra = [k for k in weights if k not in want and not k.startswith(ignore if isinstance(ignore, str) else tuple(ignore))]
+    extra = [k for k in weights if k not in want and not k.startswith(tuple(ignore))]
     odd = [k for k in needed if k in weights and not _alike(weights[k], want[k])]
     if odd: raise InputError(f'{what} with {odd[0]} of {weights[odd[0]].dtype}, {weights[odd[0]].layout} on {weights[odd[0]].device}', f'a tensor of {want[odd[0]].dtype}', 'take weights that are neither quantised nor sparse nor empty')
     wrong = [k for k in want if k in weights and weights[k].shape!=want[k].shape]
@@ -154,9 +164,10 @@ def fetch_weights(
         raise InputError(f'{name}, for which no weights are published', 'a backbone with weights',
             'pass weights="file", or pretrained=False for random ones')
     hub = need('huggingface_hub')
-    try: return hub.hf_hub_download(repo, file)
-    except Exception as e: # no network, no leave, no such file: the remedy is the same
-        raise InputError(f'no weights for {name}: {file} of {repo} is not here and did not come ({type(e).__name__})',
-            f'that file, about {4*n_params/1e6:.0f} MB, licence {licence or "unknown"}',
-            f'get it from https://huggingface.co/{repo} and pass weights="{file}", '
-            'or pretrained=False for random weights') from None
+    for here in (True,False): # left to itself, the hub's library asks the network first
+        try: return hub.hf_hub_download(repo, file, local_files_only=here)
+        except Exception as e: why = type(e).__name__ # no network, no leave, no such file: the remedy is the same
+    raise InputError(f'no weights for {name}: {file} of {repo} is not here and did not come ({why})',
+        f'that file, about {4*n_params/1e6:.0f} MB, licence {licence or "unknown"}',
+        f'get it from https://huggingface.co/{repo} and pass weights="{file}", '
+        'or pretrained=False for random weights')
