@@ -63,12 +63,21 @@ _hugging = [ # ResNet
     (r'embeddings\.(cls_token|mask_token|register_tokens)$', r'\1'), (r'embeddings\.position_embeddings$', 'pos_embed'),
     (r'embeddings\.patch_embeddings\.(?:projection\.)?', 'patch_embed.proj.'), (r'(?:encoder\.)?layer\.(\d+)\.', r'blocks.\1.'),
     (r'attention\.(?:attention\.)?([qkv])(?:uery|ey|alue|_proj)\.', r'attn.\1.'), (r'attention\.(?:output\.dense|o_proj)\.', 'attn.proj.'), (r'layer_scale(\d)\.lambda1$', r'ls\1.gamma'),
-    (r'mlp\.weights_in\.', 'mlp.w12.'), (r'mlp\.weights_out\.', 'mlp.w3.'), (r'mlp\.up_proj\.', 'mlp.fc1.'), (r'mlp\.down_proj\.', 'mlp.fc2.'),
+    (r'mlp\.weights_in\.', 'mlp.w12.'), (r'mlp\.weights_out\.', 'mlp.w3.'), (r'mlp\.gate_proj\.', 'mlp.w1.'), (r'mlp\.up_proj\.', 'mlp.fc1.'), (r'mlp\.down_proj\.', 'mlp.fc2.'),
     (r'(^|\.)layernorm\.', r'\1norm.')]
 
 def _check_named(found):
     if not isinstance(found, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k,v in found.items()):
         raise InputError(f'weights in a {type(found).__name__}', 'a dict of tensors by name', 'read the file with read_weights')
+
+def _join(out, names, whole):
+    "Put tensors of one kind end to end, where all are there"
+    for k in [k for k in out if names[0] in k]:
+        keys, joined = [k.replace(names[0], o) for o in names], k.replace(names[0], whole)
+        parts = [out[o] for o in keys if o in out and out[o].ndim]
+        if joined not in out and len(parts)==len(names) and len({(o.dtype,o.layout,o.device,o.shape[1:]) for o in parts})==1:
+            for o in keys: del out[o]
+            out[joined] = torch.cat(parts)
 
 def published_names(
     found:dict, # tensors by name
@@ -77,18 +86,18 @@ def published_names(
     _check_named(found)
     if not any(k.endswith(('.layer_scale1.lambda1','embedder.embedder.convolution.weight')) for k in found): return found
     out, dino3 = {}, any(k.endswith('embeddings.patch_embeddings.weight') for k in found)
+    gated = any('mlp.gate_proj.' in k for k in found)
     for k,v in found.items():
         p,inner,rest = k.rpartition('model.layer.') # newer versions of DINOv3 write a `model.` here
         if inner and f'{p}embeddings.cls_token' in found: k = f'{p}layer.{rest}'
+        if gated: k = k.replace('mlp.up_proj.','mlp.w2.').replace('mlp.down_proj.','mlp.w3.')
         for old,new in _hugging: k = re.sub(old, new, k)
         k = k.replace('register_tokens','storage_tokens') if dino3 else k
         if k in out: raise InputError(f'weights with {k} under two names', 'one', 'save the state_dict of the network alone')
         out[k] = v
-    for k in [k for k in out if '.attn.q.' in k]:
-        parts = {o: out.pop(k.replace('.attn.q.', f'.attn.{o}.'), None) for o in 'qkv'}
-        kinds = {(o.dtype,o.layout,o.device,o.ndim,o.shape[1:]) for o in parts.values() if o is not None}
-        if len(kinds)==1 and None not in parts.values() and k.replace('.attn.q.','.attn.qkv.') not in out: out[k.replace('.attn.q.','.attn.qkv.')] = torch.cat([*parts.values()])
-        else: out |= {k.replace('.attn.q.', f'.attn.{o}_'): v for o,v in parts.items() if v is not None} # the keys of DINOv3 have no bias; what cannot be joined has no place in any network
+    _join(out, ('.attn.q.','.attn.k.','.attn.v.'), '.attn.qkv.')
+    if not dino3: _join(out, ('.mlp.w1.','.mlp.w2.'), '.mlp.w12.')
+    out = {re.sub(r'\.attn\.([qkv])\.(?=\w+$)', r'.attn.\1_', k): v for k,v in out.items()} # the keys of DINOv3 have no bias; what cannot be joined has no place in any network
     return out
 
 def own_weights(
