@@ -38,7 +38,7 @@ def as_pair(
     context, # last frame seen `(b,c,h,w)` and its latent `(b,*shape)`
 ) -> tuple: # both tensors
     "Refuse a context that is no pair of tensors"
-    if isinstance(context, (tuple,list)) and len(context)==2 and all(isinstance(o, Tensor) for o in context): return tuple(context)
+    if isinstance(context, (tuple,list)) and len(context)==2 and all(isinstance(o, Tensor) and o.ndim for o in context): return tuple(context)
     raise InputError(f'a context in a {type(context).__name__}', 'a pair of tensors: last frame seen `(b,c,h,w)` and its latent', 'pass context=(x0, z0)')
 
 class Decoder(nn.Module):

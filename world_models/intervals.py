@@ -14,7 +14,7 @@ from .core import InputError, check_numbers, need_memory, random_stream
 # %% ../nbs/11b_intervals.ipynb #int-bootstrap
 def bootstrap(
     values, # one number for each clip and step, `(n,horizon)`; `nan` where there was nothing to measure
-    finish=None, # applied to the means, for instance `np.sqrt`; `None` for nothing
+    finish=None, # applied to the means `(n_boot,horizon)`, for instance `np.sqrt`; finite where they are; `None` for nothing
     n_boot:int=1000, # samples of clips
     seed:int=0, # seed of the samples
     groups=None, # what each clip belongs to, numbers or names `(n,)`; drawn as a whole; `None`: each clip is its own
@@ -22,12 +22,14 @@ def bootstrap(
     "95 % interval of a mean over clips; the percentile bootstrap of Efron 1979, doi:10.1214/aos/1176344552"
     check_numbers(least=1, whole=True, n_boot=n_boot)
     check_numbers(least=0, whole=True, seed=seed)
+    if finish is not None and not callable(finish): raise InputError(f'finish={finish!r}', 'a function of the means', 'pass np.sqrt, say')
     try:
+        if np.ma.isMaskedArray(values) or np.ma.isMaskedArray(groups): raise TypeError('masked, where nan is meant')
         values = np.asarray(values)
         names,groups = np.unique(np.arange(len(values)) if groups is None else np.asarray(groups), return_inverse=True)
     except (TypeError,ValueError,RuntimeError) as e:
         raise InputError(f'values or groups that are no array ({str(e)[:80]})', 'numbers, and a group for each clip', 'convert them') from None
-    if values.dtype.kind not in 'fiub' or values.ndim<1 or not len(values) or np.isinf(values).any():
+    if values.dtype.kind not in 'fiub' or not values.size or np.isinf(values).any():
         raise InputError(f'values {values.shape} of {values.dtype}', 'finite numbers or nan, of at least one clip', 'look at the scores')
     if groups.shape!=values.shape[:1] or (names!=names).any():
         raise InputError(f'groups {groups.shape} for {len(values)} clips', 'a number or a name for each clip', 'say of each clip what it belongs to')
@@ -38,7 +40,9 @@ def bootstrap(
     counts = random_stream('bootstrap', seed).multinomial(n, np.full(n, 1/n), n_boot)
     with np.errstate(invalid='ignore'): means = np.tensordot(counts, sums, 1)/np.tensordot(counts, sizes, 1)
     means[:,(sizes>0).sum(0)<2] = np.nan # one group says nothing of others
-    ends = means if finish is None else finish(means)
+    ends = means if finish is None else np.asarray(finish(means))
+    if ends.dtype.kind!='f' or ends.shape[:1]!=(n_boot,) or np.isinf(ends).any() or (np.isnan(ends).any() and not np.isnan(means).any()):
+        raise InputError(f'a finish that makes {ends.shape} of {ends.dtype}, or infinity or nan, of means {means.shape}', 'finite numbers for each sample', 'look at the scores, or keep finish from 0')
     never = np.isnan(ends).all(0)
     ends = np.where(never, 0, ends)
     percentile = np.nanpercentile if np.isnan(ends).any() else np.percentile # the same numbers, five times as fast

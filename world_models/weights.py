@@ -63,12 +63,21 @@ _hugging = [ # ResNet
     (r'embeddings\.(cls_token|mask_token|register_tokens)$', r'\1'), (r'embeddings\.position_embeddings$', 'pos_embed'),
     (r'embeddings\.patch_embeddings\.(?:projection\.)?', 'patch_embed.proj.'), (r'(?:encoder\.)?layer\.(\d+)\.', r'blocks.\1.'),
     (r'attention\.(?:attention\.)?([qkv])(?:uery|ey|alue|_proj)\.', r'attn.\1.'), (r'attention\.(?:output\.dense|o_proj)\.', 'attn.proj.'), (r'layer_scale(\d)\.lambda1$', r'ls\1.gamma'),
-    (r'mlp\.weights_in\.', 'mlp.w12.'), (r'mlp\.weights_out\.', 'mlp.w3.'), (r'mlp\.up_proj\.', 'mlp.fc1.'), (r'mlp\.down_proj\.', 'mlp.fc2.'),
+    (r'mlp\.weights_in\.', 'mlp.w12.'), (r'mlp\.weights_out\.', 'mlp.w3.'), (r'mlp\.gate_proj\.', 'mlp.w1.'), (r'mlp\.up_proj\.', 'mlp.fc1.'), (r'mlp\.down_proj\.', 'mlp.fc2.'),
     (r'(^|\.)layernorm\.', r'\1norm.')]
 
 def _check_named(found):
     if not isinstance(found, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k,v in found.items()):
         raise InputError(f'weights in a {type(found).__name__}', 'a dict of tensors by name', 'read the file with read_weights')
+
+def _join(out, names, whole):
+    "Put tensors of one kind end to end, where all are there"
+    for k in [k for k in out if names[0] in k]:
+        keys, joined = [k.replace(names[0], o) for o in names], k.replace(names[0], whole)
+        parts = [out[o] for o in keys if o in out and out[o].ndim]
+        if joined not in out and len(parts)==len(names) and len({(o.dtype,o.layout,o.device,o.shape[1:]) for o in parts})==1:
+            for o in keys: del out[o]
+            out[joined] = torch.cat(parts)
 
 def published_names(
     found:dict, # tensors by name
@@ -77,15 +86,18 @@ def published_names(
     _check_named(found)
     if not any(k.endswith(('.layer_scale1.lambda1','embedder.embedder.convolution.weight')) for k in found): return found
     out, dino3 = {}, any(k.endswith('embeddings.patch_embeddings.weight') for k in found)
+    gated = any('mlp.gate_proj.' in k for k in found)
     for k,v in found.items():
         p,inner,rest = k.rpartition('model.layer.') # newer versions of DINOv3 write a `model.` here
         if inner and f'{p}embeddings.cls_token' in found: k = f'{p}layer.{rest}'
+        if gated: k = k.replace('mlp.up_proj.','mlp.w2.').replace('mlp.down_proj.','mlp.w3.')
         for old,new in _hugging: k = re.sub(old, new, k)
-        out[k.replace('register_tokens','storage_tokens') if dino3 else k] = v
-    for k in [k for k in out if '.attn.q.' in k]:
-        parts = {o: out.pop(k.replace('.attn.q.', f'.attn.{o}.'), None) for o in 'qkv'}
-        if all(o is not None for o in parts.values()): out[k.replace('.attn.q.','.attn.qkv.')] = torch.cat([*parts.values()])
-        else: out |= {k.replace('.attn.q.', f'.attn.{o}_'): v for o,v in parts.items() if v is not None} # the keys of DINOv3 have no bias
+        k = k.replace('register_tokens','storage_tokens') if dino3 else k
+        if k in out: raise InputError(f'weights with {k} under two names', 'one', 'save the state_dict of the network alone')
+        out[k] = v
+    _join(out, ('.attn.q.','.attn.k.','.attn.v.'), '.attn.qkv.')
+    if not dino3: _join(out, ('.mlp.w1.','.mlp.w2.'), '.mlp.w12.')
+    out = {re.sub(r'\.attn\.([qkv])\.(?=\w+$)', r'.attn.\1_', k): v for k,v in out.items()} # the keys of DINOv3 have no bias; what cannot be joined has no place in any network
     return out
 
 def own_weights(
@@ -95,6 +107,7 @@ def own_weights(
 ) -> dict: # those of this network, without what stands before their names
     "Find the tensors of a network among those of a file"
     _check_named(found)
+    if not isinstance(net, nn.Module): raise InputError(f'a network in a {type(net).__name__}', 'a module of torch', 'build the network first')
     bare = {k.replace('_orig_mod.',''): v for k,v in found.items()}
     if len(bare)<len(found): raise InputError(f'{what} with a network both as it is and compiled, under _orig_mod', 'one', 'save the one that you want')
     found = published_names(bare)
@@ -107,7 +120,7 @@ def own_weights(
     if len(best)>1: raise InputError(f'{what} with {len(best)} networks that fit, {", ".join(best)}', 'one', 'save the one that you want')
     p = best[0] if best else ''
     own = {k[len(p):]: v for k,v in found.items() if k.startswith(p)}
-    return {k: v for k,v in own.items() if k in want or not k.endswith(('.q_bias','.v_bias')) or v.any()} # a bias of zeros is none
+    return {k: v for k,v in own.items() if k in want or not k.endswith(('.q_bias','.v_bias')) or v.is_meta or v.any()} # a bias of zeros is none
 
 # %% ../nbs/04_weights.ipynb #pre-load
 def _alike(found, want):
@@ -122,10 +135,16 @@ def load_exactly(
 ):
     "Fill a network with weights that fit it, each tensor of it and no other"
     _check_named(weights)
+    if not isinstance(net, nn.Module) or any(o.is_meta for o in net.state_dict().values()):
+        raise InputError(f'a {type(net).__name__} that cannot hold weights', 'a module of torch, not on the device meta', 'build the network first, or say .to_empty(device=...)')
+    ignore = (ignore,) if isinstance(ignore, str) else ignore
+    if not isinstance(ignore, (tuple,list)) or not all(isinstance(o, str) and o for o in ignore):
+        raise InputError(f'ignore={ignore!r}', 'beginnings of names', 'leave it out')
     want = net.state_dict()
-    needed = [k for k in want if not k.endswith('num_batches_tracked')] # that one is a count, which only training reads
+    needed = [k for k in want if not k.endswith('num_batches_tracked')] # that one is a count, which only training reads; one that is no number is left out
+    weights = {k: v for k,v in weights.items() if k in needed or k not in want or _alike(v, want[k])}
     missing = [k for k in needed if k not in weights]
-    extra = [k for k in weights if k not in want and not k.startswith(ignore if isinstance(ignore, str) else tuple(ignore))]
+    extra = [k for k in weights if k not in want and not k.startswith(tuple(ignore))]
     odd = [k for k in needed if k in weights and not _alike(weights[k], want[k])]
     if odd: raise InputError(f'{what} with {odd[0]} of {weights[odd[0]].dtype}, {weights[odd[0]].layout} on {weights[odd[0]].device}', f'a tensor of {want[odd[0]].dtype}', 'take weights that are neither quantised nor sparse nor empty')
     wrong = [k for k in want if k in weights and weights[k].shape!=want[k].shape]
@@ -154,9 +173,10 @@ def fetch_weights(
         raise InputError(f'{name}, for which no weights are published', 'a backbone with weights',
             'pass weights="file", or pretrained=False for random ones')
     hub = need('huggingface_hub')
-    try: return hub.hf_hub_download(repo, file)
-    except Exception as e: # no network, no leave, no such file: the remedy is the same
-        raise InputError(f'no weights for {name}: {file} of {repo} is not here and did not come ({type(e).__name__})',
-            f'that file, about {4*n_params/1e6:.0f} MB, licence {licence or "unknown"}',
-            f'get it from https://huggingface.co/{repo} and pass weights="{file}", '
-            'or pretrained=False for random weights') from None
+    for here in (True,False): # left to itself, the hub's library asks the network first
+        try: return hub.hf_hub_download(repo, file, local_files_only=here)
+        except Exception as e: why = type(e).__name__ # no network, no leave, no such file: the remedy is the same
+    raise InputError(f'no weights for {name}: {file} of {repo} is not here and did not come ({why})',
+        f'that file, about {4*n_params/1e6:.0f} MB, licence {licence or "unknown"}',
+        f'get it from https://huggingface.co/{repo} and pass weights="{file}", '
+        'or pretrained=False for random weights')
