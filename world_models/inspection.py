@@ -205,11 +205,11 @@ def contact_sheet(
 # %% ../nbs/03e_inspection.ipynb #ins-command
 def _place(sheet):
     "Refuse to draw over anything but an earlier sheet"
-    if not os.path.lexists(sheet): return
+    if not os.path.lexists(sheet) and Path(sheet).suffix.lower()=='.png': return
     try:
         with Image.open(sheet if os.path.isfile(sheet) and not os.path.islink(sheet) else os.devnull) as im: ours = im.info.get('Software')=='wm-inspect'
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError): ours = False
-    if not ours: raise InputError(f'{sheet}, which is no earlier sheet', 'a new file', 'choose another --sheet')
+    if not ours: raise InputError(f'{sheet}, which is no earlier sheet', 'a new name in .png', 'choose another --sheet')
 
 @command
 def wm_inspect(
