@@ -121,7 +121,7 @@ def test_metrics_have_the_stated_form(run):
 @of('real')
 def test_manifest_says_what_was_run(run):
     m = json.loads((run[0]/'whole'/'manifest.json').read_text())
-    assert m['command']=='wm-demo --quick --out whole' and m['seed']==0 and m['threads']==1
+    assert m['command']=='wm-demo --quick --out whole' and m['seed']==0 and m['threads']==int(THREADS['OMP_NUM_THREADS'])
     assert m['versions']['torch'] and m['versions']['visual-world-models']
 
 @of('real')
