@@ -17,6 +17,7 @@ from torch import nn, Tensor
 from torch.nn import functional as F
 from .core import InputError, LatentSpec, check_numbers
 from .decoders import Decoder, Upsample
+from .encoders import GroupNorm
 
 # %% ../nbs/07a_deep_decoders.ipynb #dd-double
 def doublings(
@@ -27,8 +28,6 @@ def doublings(
     return max(0, round(math.log2(math.prod(size)/math.prod(grid))/2))
 
 # %% ../nbs/07a_deep_decoders.ipynb #dd-res
-def _norm(n): return nn.GroupNorm(math.gcd(n,8), n)
-
 def _zero(layer):
     for p in layer.parameters(): nn.init.zeros_(p)
     return layer
@@ -40,8 +39,8 @@ class ResBlock(nn.Module):
     ):
         super().__init__()
         self.n = n
-        self.net = nn.Sequential(_norm(n), nn.SiLU(), nn.Conv2d(n, n, 3, padding=1),
-            _norm(n), nn.SiLU(), _zero(nn.Conv2d(n, n, 3, padding=1)))
+        self.net = nn.Sequential(GroupNorm(n), nn.SiLU(), nn.Conv2d(n, n, 3, padding=1),
+            GroupNorm(n), nn.SiLU(), _zero(nn.Conv2d(n, n, 3, padding=1)))
 
     def forward(self,
         x:Tensor, # features `(m,n,h,w)`
@@ -58,7 +57,7 @@ class GridAttention(nn.Module):
     ):
         super().__init__()
         self.n, self.heads = n, math.gcd(n, heads)
-        self.norm, self.qkv, self.out = _norm(n), nn.Conv2d(n, 3*n, 1), _zero(nn.Conv2d(n, n, 1))
+        self.norm, self.qkv, self.out = GroupNorm(n), nn.Conv2d(n, 3*n, 1), _zero(nn.Conv2d(n, n, 1))
 
     def forward(self,
         x:Tensor, # features `(m,n,h,w)`
@@ -92,10 +91,10 @@ class Upsampler(nn.Module):
         layers = mix + look(n)
         for m in widths[1:]:
             side *= 2
-            layers += [_norm(n), nn.SiLU(), Upsample(n, m, ks=1 if depth else 3)]
+            layers += [GroupNorm(n), nn.SiLU(), Upsample(n, m, ks=1 if depth else 3)]
             layers += [*(ResBlock(m) for _ in range(depth)), *look(m)]
             n = m
-        self.net = nn.Sequential(*layers, _norm(n), nn.SiLU(),
+        self.net = nn.Sequential(*layers, GroupNorm(n), nn.SiLU(),
             Upsample(n, x_shape[0], 2 if k else 1))
         self.to(memory_format=torch.channels_last)
 
