@@ -53,7 +53,7 @@ def read_weights(
         raise InputError(f'{file} with two tensors of the name {names.most_common(1)[0][0]}', 'one of each name', 'save the state_dict of the network alone')
     return dict(named)
 
-# %% ../nbs/04_weights.ipynb #wt-own
+# %% ../nbs/04_weights.ipynb #wt-names
 _hugging = [ # ResNet
     (r'embedder\.embedder\.convolution\.', 'conv1.'), (r'embedder\.embedder\.normalization\.', 'bn1.'),
     (r'encoder\.stages\.(\d+)\.layers\.(\d+)\.', lambda m: f'layer{int(m[1])+1}.{m[2]}.'),
@@ -100,6 +100,7 @@ def published_names(
     out = {re.sub(r'\.attn\.([qkv])\.(?=\w+$)', r'.attn.\1_', k): v for k,v in out.items()} # the keys of DINOv3 have no bias; what cannot be joined has no place in any network
     return out
 
+# %% ../nbs/04_weights.ipynb #wt-own
 def own_weights(
     net:nn.Module, # network that is to be filled
     found:dict, # tensors by name, of a file
