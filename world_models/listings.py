@@ -149,12 +149,13 @@ class KineticsSet(Clips):
         rows,need = read_table(table, ('path','youtube_id','id'), 'label', bare=('path','label')),(n_frames-1)*stride+1
         paths = [_film_of(row, Path(root), outside) for row in track(rows, desc='find videos', progress=progress)]
         there = iter(probe_videos([o for o in paths if o], f'{table}.index.json', progress))
+        ids = {os.path.realpath(o):row.get('youtube_id') or row.get('id') for row,o in zip(rows, paths) if o and not row.get('path')} # pieces of one video have one
         infos,self.labels,self.names,self.skipped,at,groups = [],[],[],{},{},[]
         for k,(row,path) in enumerate(zip(rows, paths)):
-            name,info = f"row {k+1}, {row.get('path') or row.get('youtube_id') or row.get('id')}",next(there) if path else None
+            name,real,info = f"row {k+1}, {row.get('path') or row.get('youtube_id') or row.get('id')}",os.path.realpath(path or ''),next(there) if path else None
             if info is None: self.skipped[name] = 'torn, or no video' if path else 'not there'
             elif info.n_frames<need: self.skipped[name] = f'shorter than {need} frames'
-            else: infos.append(info); self.labels.append(row.get('label','')); self.names.append(f"{self.labels[-1]}/{path.name}"); groups.append(at.setdefault(os.path.realpath(path) if row.get('path') else row.get('youtube_id') or row.get('id'), len(at)))
+            else: infos.append(info); self.labels.append(row.get('label','')); self.names.append(f"{self.labels[-1]}/{path.name}"); groups.append(at.setdefault(ids.get(real, real), len(at)))
         tell_skipped(table, len(rows), self.skipped)
         self.films,self.n_frames,self.stride = VideoSet(infos, size, channels),n_frames,stride
         self.frame_shape,self.fps,self.lengths = self.films.frame_shape,self.films.fps/stride,np.full(len(infos), n_frames)
