@@ -173,11 +173,11 @@ class KineticsSet(Clips):
 # %% ../nbs/03c_listings.ipynb #lst-lat-stats
 def _checked(z, path):
     "Latents `(n,t,c,h,w)`, finite floats"
-    want = 'float latents (clips, frames, channels, height, width)'
+    want = 'float latents (clips, frames, channels, height, width) in a tensor'
     if getattr(z, 'ndim', 0)!=5 or 0 in z.shape:
         raise InputError(f'{path}, latents {tuple(getattr(z,"shape",()))}', want, 'add or drop an axis')
     if not (hasattr(z, 'is_floating_point') and z.is_floating_point() and str(z.layout)=='torch.strided'):
-        raise InputError(f'{path}, latents of {z.dtype}', want, 'store dense numbers with a point; embed discrete tokens first')
+        raise InputError(f'{path}, latents of {z.dtype} in a {type(z).__name__}', want, 'store a dense tensor of numbers with a point; embed discrete tokens first')
     bad = sum(int((~o.isfinite()).sum()) for o in z)
     if bad: raise InputError(f'{path}, {bad} values that are nan or infinite', want, 'look at the encoder, perhaps its half precision overflows')
     return z.detach()
@@ -234,7 +234,7 @@ class LatentSet(_Numbers):
         self.mean,self.std = (o.view(-1,1,1) for o in _stats(self.z, mean, std))
         self.spec,self.lengths = LatentSpec('map', z.shape[2:]),np.full(len(z), z.shape[1])
 
-    def __reduce__(self): return open_latents, (self.path, self.mean.flatten().tolist(), self.std.flatten().tolist(), self.fps), {k:v for k,v in self.__dict__.items() if k not in ('z','mean','std')}
+    def __reduce__(self): return open_latents if self.path else LatentSet, (self.path or self.z, self.mean.flatten().tolist(), self.std.flatten().tolist(), self.fps), {k:v for k,v in self.__dict__.items() if k not in ('z','mean','std')}
 
     def latents(self,
         i:int, # clip
@@ -288,9 +288,9 @@ def _only(path):
     "The one array or tensor of a file"
     x = load_numbers(path)
     x = [o for o in x.values() if getattr(o, 'ndim', 0)>1] if isinstance(x, dict) else [x]
-    plain = [o.dtype.kind in 'fiub' if isinstance(o, np.ndarray) else str(o.layout)=='torch.strided' and not o.is_complex() for o in x if hasattr(o, 'dtype')]
+    plain = [o.dtype.kind=='f' if isinstance(o, np.ndarray) else str(o.layout)=='torch.strided' and o.is_floating_point() for o in x if hasattr(o, 'dtype')]
     if len(x)!=1 or plain!=[True] or x[0].ndim not in (2,3,4) or 0 in x[0].shape:
-        raise InputError(f'{path} with {len(x)} arrays', 'one, of 2 to 4 axes, time first', 'write one a file')
+        raise InputError(f'{path} with {len(x)} arrays', 'one of floats, of 2 to 4 axes, time first', 'write one a file')
     return x[0] if isinstance(x[0], np.ndarray) else x[0].detach()
 
 class EmbeddingSet(_Numbers):
@@ -310,7 +310,7 @@ class EmbeddingSet(_Numbers):
             if not _is_there(path): self.skipped[name] = 'not there'; continue
             check_inside(path, Path(table).parent, outside)
             try: t,*shape = _only(path).shape
-            except InputError: self.skipped[name] = 'torn, or not one array'; continue
+            except InputError: self.skipped[name] = 'torn, or not one array of floats'; continue
             self.spec = self.spec or LatentSpec({1:'vector', 2:'tokens', 3:'map'}[len(shape)], tuple(shape))
             if self.spec.shape!=tuple(shape): self.skipped[name] = f'not {self.spec} as the first is'; continue
             self.paths.append(path); self.rows.append(row); lengths.append(t)
