@@ -112,7 +112,7 @@ def own_weights(
     bare = {k.replace('_orig_mod.',''): v for k,v in found.items()}
     if len(bare)<len(found): raise InputError(f'{what} with a network both as it is and compiled, under _orig_mod', 'one', 'save the one that you want')
     found = published_names(bare)
-    fits, want = {}, list(net.state_dict())
+    fits, want = {}, [k for k in net.state_dict() if not k.endswith('num_batches_tracked')] # a count that only training reads, and that some averages lack
     for k in found:
         for w in want:
             if k==w or k.endswith(f'.{w}'): fits[k[:-len(w)]] = fits.get(k[:-len(w)],0)+1
