@@ -78,7 +78,7 @@ def code_means(
 ) -> tuple: # the mean under each code `(K,p)`, zeros where there is none, and how many there were `(K,)`
     "Average what each code stands for"
     CodeUse(n_codes).add(codes) # which looks whether they are in the book
-    if not torch.is_tensor(u) or u.ndim!=codes.ndim+1 or u.shape[:-1]!=codes.shape or not u.shape[-1] or not u.isfinite().all():
+    if not torch.is_tensor(u) or u.ndim!=codes.ndim+1 or u.shape[:-1]!=codes.shape or not u.shape[-1] or not u.float().isfinite().all():
         raise InputError(f'{tuple(getattr(u, "shape", ()))} in a {type(u).__name__} under codes {tuple(codes.shape)}', 'a tensor of the same shape and one axis more, all finite', 'cut the frames where the codes are, and look for nan')
     N,S = code_sums(u.reshape(-1,u.shape[-1]).float(), codes.reshape(-1), n_codes)
     return S/N[:,None].clamp(min=1), N
