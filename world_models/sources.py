@@ -96,7 +96,7 @@ def fingerprint(
     "Tell a source from every other: by all bytes of its files, or of its frames, and by how they are read"
     files = [o.path for o in getattr(source, 'infos', ())] or [p for o in getattr(source, 'files', ()) for p in ([o] if isinstance(o, (str,Path)) else o)]
     h = hashlib.blake2b(digest_size=16)
-    facts = [np.asarray(source.lengths).tolist(), list(map(int, source.frame_shape)), rates_of(source).tolist(), groups_of(source).tolist(), *([source.layout] if hasattr(source, 'layout') else [])]
+    facts = [np.asarray(source.lengths).tolist(), list(map(int, source.frame_shape)), rates_of(source).tolist(), groups_of(source).tolist(), *(o for k in ('layout','resample') if (o := getattr(source, k, None)) is not None)]
     h.update(json.dumps(facts).encode())
     if files: h.update(digest(files).encode())
     else:
@@ -142,12 +142,12 @@ def _load_npy(path):
     with open(path, 'rb') as f:
         v = np.lib.format.read_magic(f)
         shape,_,dtype = (np.lib.format.read_array_header_1_0 if v==(1,0) else np.lib.format.read_array_header_2_0)(f)
-        if dtype.hasobject or f.tell()+math.prod(shape)*dtype.itemsize>os.path.getsize(path): raise ValueError
-    return np.load(path, mmap_mode='r', allow_pickle=False)
+        if f.tell()+math.prod(shape)*dtype.itemsize>os.path.getsize(path): raise ValueError
+    return np.load(path, mmap_mode='r', allow_pickle=False) # which refuses objects
 
 def load_numbers(
     path, # `.npy`, `.npz`, `.safetensors`, or else a file of torch
-): # an array or a tensor, or a dict of tensors, mapped into memory
+): # an array or a tensor, or several by name, mapped into memory where the format allows it
     "Open a file of numbers without running what may hide in it"
     path = Path(path)
     if not path.is_file(): raise InputError(f'{path} is not there', 'a file of numbers', 'check the path')
@@ -189,12 +189,10 @@ class ArraySet(Clips):
             raise InputError(f'{layout=}', 'the letters n t h w, perhaps c', "say nthw, or tnhw for Moving MNIST, thwc for one video")
         if x.ndim==5 and sorted(layout)==sorted('nthw'): layout += 'c'
         if x.ndim!=len(layout) or x.size==0:
-            raise InputError(found, f"axes {' '.join(layout)}, none of them empty",
-                'add or drop an axis, or say another layout')
+            raise InputError(found, f"axes {' '.join(layout)}, none of them empty", 'add or drop an axis, or say another layout')
         n,t,other = layout.find('n'),layout.index('t'),layout.translate(str.maketrans('nt','tn'))
         if x.ndim==4 and n>=0 and shape[n]==20!=shape[t] and shape[layout.index('h')]==shape[layout.index('w')]==64:
-            raise InputError(f'{found}, with 20 in axis {n} and {shape[t]} in axis {t}',
-                f'20 frames in axis {t}, where layout {layout} has the time',
+            raise InputError(f'{found}, with 20 in axis {n} and {shape[t]} in axis {t}', f'20 frames in axis {t}, where layout {layout} has the time',
                 f'say layout {other}; if these really are 20 clips, give the array a channel axis')
         for o in 'nc': layout,x = (layout,x) if o in layout else (layout+o, x[...,None])
         self.clips = np.transpose(x, [layout.index(o) for o in 'nthwc'])
@@ -255,6 +253,8 @@ class ImageSet(Clips):
             raise InputError(f'no picture in {folder}', ' '.join(PICTURES), 'give a folder with a folder of pictures for each clip')
         self.names,self.fps,self.resize,self.asked = sorted(sorted(found), key=natural),fps,size is not None,channels
         self.files = [sorted(sorted(found[o]), key=natural) for o in self.names]
+        twice = next((f'{a} and {b.name}' for o in self.files for a,b in zip(o, o[1:]) if a.stem==b.stem), None)
+        if twice: raise InputError(twice, 'one picture of each name, a frame each', 'keep one kind of them in the folder')
         first = _picture(self.files[0][0], channels).shape
         h,w = first[:2] if size is None else fit_size([first[0]/first[1]], size)
         self.lengths,self.frame_shape = np.array([len(o) for o in self.files]),(h,w,first[2])
@@ -321,10 +321,11 @@ def open_source(
     if kind!='mp4': return _placed(dict(episodes=open_episodes, npy=ArraySet, images=ImageSet)[kind](path, **given), path)
     infos,broken = ([video_info(path)],{}) if Path(path).is_file() else find_videos(path, progress)
     tell_skipped(path, len(infos)+len(broken), {Path(k).relative_to(path).as_posix():v for k,v in broken.items()})
+    beside = sum(o.suffix.lower() in PICTURES for o in visible_files(path))
+    if beside>len(infos): print(printable(f'{Path(path).name}: opened as films, {len(infos)}; left out: {beside} pictures beside them'))
     sizes = sorted({(o.height,o.width) for o in infos})
     if 'size' not in given and len(sizes)>1:
-        raise InputError(f'{path} has films of {len(sizes)} sizes, {sizes[0]} to {sizes[-1]} pixels', 'one size',
-            'say a size for all')
+        raise InputError(f'{path} has films of {len(sizes)} sizes, {sizes[0]} to {sizes[-1]} pixels', 'one size', 'say a size for all')
     size = fit_size([o.height/o.width for o in infos], given['size']) if 'size' in given else sizes[0]
     videos = VideoSet(infos, size, given.get('channels') or (1 if _is_grey(VideoSet(infos, size)) else 3), given.get('fps'))
     if Path(path).is_dir(): videos.names = [Path(o.path).relative_to(path).as_posix() for o in infos]
