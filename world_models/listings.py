@@ -189,8 +189,7 @@ def _stats(z, mean=None, std=None):
         try: v = torch.as_tensor(v).double().flatten()
         except (TypeError, ValueError, RuntimeError): v = torch.full((1,), math.nan)
         if not v.isfinite().all(): raise InputError(f'a {name} that is no number', 'numbers', 'compute the statistics again')
-        if len(v) not in (1,z.shape[2]):
-            raise InputError(f'{len(v)} values of {name}', f'1 or {z.shape[2]}, one a channel', 'take the statistics of these latents')
+        if len(v) not in (1,z.shape[2]): raise InputError(f'{len(v)} values of {name}', f'1 or {z.shape[2]}, one a channel', 'take the statistics of these latents')
         return v
     def each(f): return torch.stack([f(o.double()).mean((0,2,3)) for o in z]).mean(0)
     mean = known('mean', each(lambda o: o) if mean is None else mean)
@@ -261,8 +260,10 @@ def save_latents(
     "Write latents with the statistics that standardise them"
     import torch
     if Path(path).suffix!='.pt': raise InputError(f'{path} for latents', 'a name in .pt', 'rename it')
-    mean,std = _stats(_checked(z, path).detach().cpu(), mean, std)
-    with atomic_path(path) as tmp: torch.save(dict(latents=z.detach().cpu().contiguous(), mean=mean, std=std), tmp)
+    z = _checked(z, path).cpu()
+    mean,std = _stats(z, mean, std)
+    if z.untyped_storage().nbytes()>z.nbytes: z = z.clone() # torch would write all that it was cut from
+    with atomic_path(path) as tmp: torch.save(dict(latents=z, mean=mean, std=std), tmp)
 
 def open_latents(
     path, # what `save_latents` wrote, or a bare tensor in `.pt`
