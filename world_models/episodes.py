@@ -195,7 +195,7 @@ def seconds_a_frame(
     "Tell how far apart frames lie, and refuse those that do not lie evenly"
     times = np.asarray(times, float)
     frame = times[1] if times.ndim==1 and len(times)>1 else alone
-    if times.ndim==1 and len(times)>0 and frame>0 and np.allclose(times, frame*np.arange(len(times)), atol=1e-9): return float(frame)
+    if times.ndim==1 and len(times)>0 and 0<frame<np.inf and np.allclose(times/frame, np.arange(len(times)), rtol=0, atol=1e-3): return float(frame)
     raise InputError(f'times {times}', 'seconds from 0 upwards, evenly spaced', 'change them')
 
 # %% ../nbs/00b_episodes.ipynb #epi-call
