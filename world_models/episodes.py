@@ -53,6 +53,7 @@ class Episodes:
     def positions(self): # `(n,t,objects,2)`, box sides
         "Centres of all objects"
         ids = [o[1:] for o in self.names if o[0]=='x' and o[1:].isdigit()]
+        if not ids: raise InputError(f'clips of {self.world}, where nothing has a place', 'a world of objects', f"take state: {', '.join(self.names[:4])}")
         return np.stack([np.stack([self.col(c+i) for c in 'xy'], -1) for i in ids], 2)
 
 # %% ../nbs/00b_episodes.ipynb #epi-take
