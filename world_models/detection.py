@@ -125,7 +125,7 @@ def detect(
         raise InputError(f'radii {tuple(radius.shape)} for {n} clips', f'({n}, objects), above 0', 'give each object a radius')
     radius = radius.float()
     q = max(1, int(radius.min()/2))
-    coarse = F.avg_pool2d((m>.5).float(), q, ceil_mode=True, count_include_pad=False)
+    coarse = F.avg_pool2d((m>.5).float(), q, ceil_mode=True)
     pos,top = peaks(contrast(coarse, radius/q), radius/q)
     r = radius.repeat_interleave(t, 0)
     pos,area = settle(m.clamp(max=1).flatten(0,1), (pos*q+(q-1)/2).reshape(-1,k,2), r)
@@ -162,9 +162,10 @@ class Detector:
         return cls(radius.clamp(min=1), background, level.nan_to_num(nan=1).amin(1).clamp(min=1/255))
 
     def __getitem__(self,
-        idx, # clips to keep, a slice or an index array
+        idx, # clips to keep, an int, a slice or an index array
     ):
         "The detector of some of the clips"
+        idx = torch.arange(len(self.level))[idx].reshape(-1)
         return Detector(self.radius[idx], self.background, self.level[idx])
 
     def __call__(self,

@@ -53,6 +53,7 @@ class Episodes:
     def positions(self): # `(n,t,objects,2)`, box sides
         "Centres of all objects"
         ids = [o[1:] for o in self.names if o[0]=='x' and o[1:].isdigit()]
+        if not ids: raise InputError(f'clips of {self.world}, where nothing has a place', 'a world of objects', f"take state: {', '.join(self.names[:4])}")
         return np.stack([np.stack([self.col(c+i) for c in 'xy'], -1) for i in ids], 2)
 
 # %% ../nbs/00b_episodes.ipynb #epi-take
@@ -195,7 +196,7 @@ def seconds_a_frame(
     "Tell how far apart frames lie, and refuse those that do not lie evenly"
     times = np.asarray(times, float)
     frame = times[1] if times.ndim==1 and len(times)>1 else alone
-    if times.ndim==1 and len(times)>0 and frame>0 and np.allclose(times, frame*np.arange(len(times)), atol=1e-9): return float(frame)
+    if times.ndim==1 and len(times)>0 and 0<frame<np.inf and np.allclose(times/frame, np.arange(len(times)), rtol=0, atol=1e-3): return float(frame)
     raise InputError(f'times {times}', 'seconds from 0 upwards, evenly spaced', 'change them')
 
 # %% ../nbs/00b_episodes.ipynb #epi-call

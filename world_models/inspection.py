@@ -12,7 +12,7 @@ __all__ = ['find_sets', 'Report', 'open_good', 'missing_shards', 'describe_episo
            'read_split', 'split_of', 'wm_split']
 
 # %% ../nbs/03e_inspection.ipynb #ins-imports
-import copy, json, os, re, reprlib
+import contextlib, copy, json, os, re, reprlib
 from dataclasses import dataclass, field
 from pathlib import Path
 import cv2
@@ -59,9 +59,9 @@ class Report:
         return '\n'.join(map(printable, [self.path, *body]))
 
 def _span(x):
-    "Smallest and largest number"
+    "Smallest and largest number, without those that are absent, `nan`"
     x = np.asarray(x)
-    x,form = (x[np.isfinite(x)],'.3g') if x.dtype.kind=='f' else (x,'')
+    x,form = x[x==x],'.3g' if x.dtype.kind=='f' else ''
     return ' to '.join(f'{o:{form}}' for o in sorted({x.min(),x.max()})) if x.size else 'empty'
 
 def _plural(n, word): return f"{n} {word}{'' if n==1 else 's'}"
@@ -111,9 +111,8 @@ def describe_episodes(
     more = ', '.join(f'{k}={v}' for k,v in source.settings.items() if k not in known)
     rows = [('world', source.world), ('clips', _seconds(source)), ('seed', f"{source.seed}{more and f', {more}'}")]
     if packed: rows += [('frames', f'{_picture(source.frame_shape)}, packed {raw/packed:.1f} times')]
-    rows += [('files', f"{_plural(len(source.files),'shard')}, {size/1e6:.1f} MB")]
-    if source.videos: rows += [('films', f'{len(set(source.groups))} films, {len(source.skipped)} left out')]
-    return rows+describe_truth(source.episodes())
+    films = [('films', f'{len(set(source.groups))} films, {len(source.skipped)} left out')]*bool(source.videos)
+    return [*rows, ('files', f"{_plural(len(source.files),'shard')}, {size/1e6:.1f} MB"), *films, *describe_truth(source.episodes())]
 
 def describe_truth(
     ep, # `Episodes`; `None` where nobody knows the truth
@@ -144,17 +143,19 @@ def describe_films(
 
 def _inspect_films(path, deep):
     infos,broken = ([video_info(path)],{}) if path.is_file() else find_videos(path)
-    bad = [f'{k}: {why}' for k,why in broken.items()]
-    bad += [f'{o.path}: cut short, {o.n_frames} of {o.promised} frames' for o in infos if o.n_frames<o.promised]
+    bad = [f'{k}: {why}' for k,why in broken.items()]+[f'{o.path}: cut short, {o.n_frames} of {o.promised} frames' for o in infos if o.n_frames<o.promised]
+    for o in [*infos]*deep:
+        try: VideoSet([o], 16).frames(0)
+        except InputError as e: bad.append(str(e)); infos.remove(o)
     truth,more = open_good(sorted(path.glob('truth-*.h5')), deep) if path.is_dir() else (None,[])
     if truth and len(truth)!=len(infos): more.append(f"{_plural(len(infos),'film')} beside the truth of {_plural(len(truth),'clip')}")
     rows = describe_films(infos)+describe_truth(truth and truth.episodes())
-    return Report(path, rows, bad+more, VideoSet(infos))
+    return Report(path, rows, bad+more, VideoSet(infos) if infos else None)
 
 # %% ../nbs/03e_inspection.ipynb #ins-sets
 def inspect_set(
     path, # file or folder of one set
-    deep:bool=False, # unpack every clip of shards?
+    deep:bool=False, # unpack every clip of shards and films?
 ) -> Report: # what lies there
     "Look at one set of clips"
     path = Path(path)
@@ -173,7 +174,7 @@ def inspect_set(
 
 def inspect_sets(
     path, # file or folder
-    deep:bool=False, # unpack every clip of shards?
+    deep:bool=False, # unpack every clip of shards and films?
 ) -> list: # a `Report` for each set
     "Look at everything that lies in a folder"
     return [inspect_set(o, deep) for o in find_sets(path)]
@@ -203,12 +204,13 @@ def contact_sheet(
     return frame_sheet(films) if films else None
 
 # %% ../nbs/03e_inspection.ipynb #ins-command
-def _place(sheet):
-    "Refuse to draw over anything but an earlier sheet"
-    if not os.path.lexists(sheet) and Path(sheet).suffix.lower()=='.png': return
-    try:
-        with Image.open(sheet if os.path.isfile(sheet) and not os.path.islink(sheet) else os.devnull) as im: ours = im.info.get('Software')=='wm-inspect'
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError): ours = False
+def _place(sheet, path):
+    "Refuse to draw over anything but an earlier sheet, and among pictures, which would have one more"
+    if Path(path).resolve() in Path(sheet).resolve().parents and find_sets(path)==[Path(path)] and kind_of(path)=='images':
+        raise InputError(f'{sheet} among the pictures of {path}', 'a place outside of them', 'choose another --sheet, or take --no-sheet')
+    ours = not os.path.lexists(sheet) and Path(sheet).suffix.lower()=='.png'
+    with contextlib.suppress(OSError, SyntaxError, ValueError, Image.DecompressionBombError), Image.open(sheet if os.path.isfile(sheet) and not os.path.islink(sheet) else os.devnull) as im:
+        ours = im.info.get('Software')=='wm-inspect'
     if not ours: raise InputError(f'{sheet}, which is no earlier sheet', 'a new name in .png', 'choose another --sheet')
 
 @command
@@ -216,23 +218,23 @@ def wm_inspect(
     path:str, # file or folder: shards, films, arrays, folders of pictures, or folders of these
     sheet:str='contact_sheet.png', # where to draw a few clips; an earlier sheet is replaced, nothing else is
     no_sheet:bool=False, # draw nothing
-    deep:bool=False, # unpack every clip, to find holes in the middle of a file
+    deep:bool=False, # unpack every clip of shards and films, to find holes in the middle of a file
 ):
     """Say what lies in a file or folder, name what is broken, and draw a few clips.
     Examples: `wm-inspect data`; `wm-inspect data/pendulum --deep --no-sheet`. Exit code 2 when something is broken"""
-    if not no_sheet: _place(sheet)
+    if not no_sheet: _place(sheet, path)
     reports = inspect_sets(path, deep)
     picture = None if no_sheet else contact_sheet(reports)
     for r in reports: print(r, end='\n\n')
     if picture is not None:
-        about = PngInfo()
-        about.add_text('Software', 'wm-inspect')
+        (about := PngInfo()).add_text('Software', 'wm-inspect')
         with atomic_path(sheet) as tmp: Image.fromarray(picture).save(tmp, 'PNG', pnginfo=about)
-        print(f'{printable(sheet)} shows clips of {_plural(len(reports),"set")}')
-    n = sum(len(r.problems) for r in reports)
-    if n: raise InputError(f'{_plural(n,"problem")} in {path}', 'none', 'see above')
+        print(f'{printable(sheet)} shows a few clips')
+    if n := sum(len(r.problems) for r in reports): raise InputError(f'{_plural(n,"problem")} in {path}', 'none', 'see above')
 
 # %% ../nbs/03e_inspection.ipynb #ins-split
+def _beside(path): return path/'split.json' if path.is_dir() else path.with_suffix('.split.json') # where the split of a set lies
+
 def clip_names(
     source, # a source of clips
 ) -> list: # a name for each clip; `None` where clips have only numbers, or share names
@@ -275,8 +277,7 @@ def read_split(
     note = read_json(path, 'a split', 'make one with wm-split')
     parts,names = note.get('parts'),clip_names(source)
     sound = isinstance(parts, dict) and [*parts]==['train','valid','test'] and all(isinstance(v, list) and all(type(o) in (int,str) for o in v) for v in parts.values())
-    if not (sound and isinstance(note.get('set'), dict) and [note.get(k) for k in ('schema','schema_version')]==['world_models.split',1]):
-        raise InputError(f'{path} holds no split', 'what wm-split writes', 'delete it, and split again')
+    if not (sound and isinstance(note.get('set'), dict) and [note.get(k) for k in ('schema','schema_version')]==['world_models.split',1]): raise InputError(f'{path} holds no split', 'what wm-split writes', 'delete it, and split again')
     about = {k:getattr(source, 'settings', {}).get(k) for k in note['set']}
     have,want = names or list(range(len(source.lengths))),[o for v in parts.values() for o in v]
     if len(want)>len(set(want)): raise InputError(f'{path} deals {len(want)-len(set(want))} clips twice', 'each clip in one part', 'delete it, and split again')
@@ -294,16 +295,16 @@ def split_of(
     source, # clips, opened
     split:dict|None=None, # clip numbers by part, if they are known
     seed:int=0, # order in which videos are dealt where nobody has split them
-) -> dict: # clip numbers by part: those given, or those of `split.json` in the folder of the clips, or new ones, split by what `groups_beside` says
+) -> dict: # clip numbers by part: those given, or those that `wm-split` left beside the clips, or new ones, split by what `groups_beside` says
     "The split that holds for a set"
     if split is not None:
         parts = [np.asarray(v) for v in split.values()] if isinstance(split, dict) and {'train','valid'}<={*split} else []
         i = np.concatenate(parts) if parts and all(o.ndim==1 and (o.dtype.kind in 'iu' or o.size==0) for o in parts) else None
-        if i is None or len(np.unique(i))<len(i) or any((i<0)|(i>=len(source.lengths))):
-            raise InputError(f'split={reprlib.repr(split)}', f'numbers of clips for train and valid, and no clip of the {len(source.lengths)} twice', 'see split_clips')
+        if i is None or len(np.unique(i))<len(i) or any((i<0)|(i>=len(source.lengths))): raise InputError(f'split={reprlib.repr(split)}', f'numbers of clips for train and valid, and no clip of the {len(source.lengths)} twice', 'see split_clips')
         return split
-    folder = getattr(source, 'folder', None)
-    if folder is not None and (folder/'split.json').is_file(): return read_split(folder, source)
+    shard = source.files[0] if isinstance(source, EpisodeSet) and len(source.files)==1 else None
+    place = getattr(source, 'folder', None) or getattr(source, 'path', None) or shard
+    if place and (file := _beside(Path(place))).is_file(): return read_split(file, source)
     return split_clips(groups_beside(source), seed=seed)
 
 # %% ../nbs/03e_inspection.ipynb #ins-wm-split
@@ -323,11 +324,10 @@ def wm_split(
     if out and len(sets)>1: raise InputError(f'--out {out} for {len(sets)} sets', 'one set', 'leave it out, or split them one by one')
     notes = {}
     for path in sets:
-        file = Path(out) if out else path/'split.json' if path.is_dir() else path.with_suffix('.split.json')
+        file = Path(out) if out else _beside(path)
         small = dict(size=16, channels=1) if kind_of(path) in ('mp4','images') else {} # films of all sizes: who is where does not depend on it
-        note = make_split(open_source(path, **small), share, seed)
+        note = notes[file] = make_split(open_source(path, **small), share, seed)
         if os.path.lexists(file) and read_json(file, 'a split', 'choose another --out')!=note: raise InputError(f'{file} holds another split', 'this one, or none', 'delete it, or choose another --out')
-        notes[file] = note
     for file,note in notes.items():
         if not os.path.lexists(file): write_json(file, note)
         print(f"{printable(file)}: {', '.join(f'{k} {len(v)}' for k,v in note['parts'].items())}, by {note['by']}")

@@ -18,7 +18,7 @@ import av, torch
 from h5py import h5d, h5p, h5s
 import numpy as np
 from av.video.reformatter import VideoReformatter
-from .core import InputError, check_numbers, free_memory, pick_device, random_stream, to_unit, track
+from .core import InputError, check_frames, check_numbers, free_memory, pick_device, random_stream, to_unit, track
 from .storage import atomic_path
 from .datasets import EpisodeSet, VideoSet, Windows
 from .inspection import split_of
@@ -305,8 +305,8 @@ class Augment:
     ) -> tuple: # the same form
         "Change a batch"
         (x,a),y = batch
-        if not x.is_floating_point() or x.shape[2] not in (1,3):
-            raise InputError(f'frames {x.dtype} of {x.shape[2]} channels', 'floats in [0,1], grey or colour', 'turn bytes into floats first, see `to_unit`; latents are not augmented')
+        if x.shape[2] not in (1,3): raise InputError(f'frames of {x.shape[2]} channels', 'grey or colour', 'latents are not augmented')
+        for o in (x,y): check_frames(o)
         if self.flip and a.shape[-1]:
             raise InputError(f'{self.flip=} in a world with actions', 'flip=0', 'a mirrored clip needs mirrored actions')
         u = torch.from_numpy(rng.random((2,len(x),1,1,1,1))).float().to(x.device)
@@ -320,7 +320,7 @@ def make_batches(
     n_ctx:int=4, # frames seen
     n_fut:int=10, # frames foretold
     bs:int=32, # windows in a batch
-    split=None, # clip numbers by part; `None` takes `split.json` in the folder of the clips, see `wm-split`, or else splits by video
+    split=None, # clip numbers by part; `None` takes what `wm-split` left beside the clips, or else splits by video
     augment=None, # for training, see `Augment`; `None` changes nothing
     seed:int=0, # seed of the split and of all draws
     **store, # see `open_store`: `device`, `budget`, `cache`, `threads`, `progress`

@@ -126,7 +126,7 @@ def read_json(
     name = what if isinstance(path, (bytes,str)) and not os.path.exists(path) else path
     try:
         if isinstance(path, bytes): text = path
-        elif not os.path.isfile(path): raise InputError(f'{path} is not there', what, remedy)
+        elif not os.path.isfile(path): raise InputError(f"{path} is {'no file' if os.path.exists(path) else 'not there'}", what, remedy)
         elif os.path.getsize(path)>most: raise InputError(f'{path} of {os.path.getsize(path)/1e6:,.0f} MB', f'{what}, of {most/1e6:,.0f} MB at most', remedy)
         else: text = Path(path).read_bytes()
         out = json.loads(text)
