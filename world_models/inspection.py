@@ -149,7 +149,7 @@ def _inspect_films(path, deep):
         except InputError as e: bad.append(str(e)); infos.remove(o)
     truth,more = open_good(sorted(path.glob('truth-*.h5')), deep) if path.is_dir() else (None,[])
     if truth and len(truth)!=len(infos): more.append(f"{_plural(len(infos),'film')} beside the truth of {_plural(len(truth),'clip')}")
-    rows = describe_films(infos)+describe_truth(truth and truth.episodes())
+    rows = (describe_films(infos) if infos else [])+describe_truth(truth and truth.episodes())
     return Report(path, rows, bad+more, VideoSet(infos) if infos else None)
 
 # %% ../nbs/03e_inspection.ipynb #ins-sets
