@@ -1,6 +1,7 @@
-"One thread for each process of the two workers unless OMP_NUM_THREADS says more, and the files that take longest begin first, so that the workers end at about the same time"
+"The files that take longest begin first, so that the two workers end at about the same time"
 import os
-if 'PYTEST_XDIST_WORKER' in os.environ: os.environ.setdefault('OMP_NUM_THREADS', '1') # each worker begins two processes at a time: with a thread per core in each, they wait for one another
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE') # four processes run on two cores at once: threads that wait for one another in a loop would take the cores from those that work
+if 'PYTEST_XDIST_WORKER' in os.environ: os.environ.setdefault('OMP_NUM_THREADS', '1')
 LONG = ['test_notebooks','test_commands']
 
 def pytest_collection_modifyitems(items):
