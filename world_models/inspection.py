@@ -24,7 +24,7 @@ from .storage import atomic_path, read_json, write_json
 from .datasets import EpisodeSet, Split, VideoSet, find_videos, split_clips, video_info
 from .shards import open_shard, verify_shard
 from .sources import groups_of, kind_of, open_source, rates_of
-from .conversion import card_beside
+from .conversion import beside, card_beside
 from .videos import VIDEO_SUFFIXES, visible_files
 
 # %% ../nbs/03e_inspection.ipynb #ins-find
@@ -233,8 +233,6 @@ def wm_inspect(
     if n := sum(len(r.problems) for r in reports): raise InputError(f'{_plural(n,"problem")} in {path}', 'none', 'see above')
 
 # %% ../nbs/03e_inspection.ipynb #ins-split
-def _beside(path): return path/'split.json' if path.is_dir() else path.with_suffix('.split.json') # where the split of a set lies
-
 def clip_names(
     source, # a source of clips
 ) -> list: # a name for each clip; `None` where clips have only numbers, or share names
@@ -304,7 +302,7 @@ def split_of(
         return split
     shard = source.files[0] if isinstance(source, EpisodeSet) and len(source.files)==1 else None
     place = getattr(source, 'folder', None) or getattr(source, 'path', None) or shard
-    if place and (file := _beside(Path(place))).is_file(): return read_split(file, source)
+    if place and (file := beside(place, 'split.json')).is_file(): return read_split(file, source)
     return split_clips(groups_beside(source), seed=seed)
 
 # %% ../nbs/03e_inspection.ipynb #ins-wm-split
@@ -324,7 +322,7 @@ def wm_split(
     if out and len(sets)>1: raise InputError(f'--out {out} for {len(sets)} sets', 'one set', 'leave it out, or split them one by one')
     notes = {}
     for path in sets:
-        file = Path(out) if out else _beside(path)
+        file = Path(out) if out else beside(path, 'split.json')
         small = dict(size=16, channels=1) if kind_of(path) in ('mp4','images') else {} # films of all sizes: who is where does not depend on it
         note = notes[file] = make_split(open_source(path, **small), share, seed)
         if os.path.lexists(file) and read_json(file, 'a split', 'choose another --out')!=note: raise InputError(f'{file} holds another split', 'this one, or none', 'delete it, or choose another --out')
