@@ -51,7 +51,6 @@ if __name__=='__main__':
     if out: check_result(out)
     start, jobs = perf_counter(), [(alike,seed) for seed in range(1 if args.quick else args.seeds) for alike in (False,True)]
     with ProcessPoolExecutor(args.jobs, get_context('spawn')) as pool: rows = list(pool.map(partial(one, device=args.device, quick=args.quick), jobs))
-    facts = manifest(list(range(args.seeds)), dict(total=round(perf_counter()-start,1)), steps=AT, device=args.device, jobs=args.jobs,
-        command=f'python benchmarks/decoder_start.py --seeds {args.seeds} --jobs {args.jobs} --device {args.device}')
+    facts = manifest(list(range(args.seeds)), dict(total=round(perf_counter()-start,1)), steps=AT, device=args.device, jobs=args.jobs)
     if out: save_result(out, facts, runs=rows)
     print('written to' if out else 'not written', out or '')

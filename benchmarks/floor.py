@@ -56,7 +56,6 @@ if __name__=='__main__':
     for w in args.worlds:
         rows.append(r := measure(w, args))
         print(f"{w:<18} "+(r.get('note') or f"{r['rmse_px']} px rms, {r['max_px']} at most, {r['rate']:.2%} found; apart {r['apart_rmse_px']} px, {r['apart_rate']}; {r['discs']} discs"), flush=True)
-    facts = manifest(args.seed, dict(total=round(perf_counter()-start,1)), clips=args.clips, frames=args.frames, size=args.size, target_px=.2, threads=1,
-        command=f'python benchmarks/floor.py --clips {args.clips} --frames {args.frames} --size {args.size} --seed {args.seed}')
+    facts = manifest(args.seed, dict(total=round(perf_counter()-start,1)), clips=args.clips, frames=args.frames, size=args.size, target_px=.2, threads=1)
     if out: save_result(out, facts, worlds=rows)
     print(f"{sum(r.get('met',False) for r in rows)} of {sum('met' in r for r in rows)} worlds under 0.2 px with every disc found, {sum(r.get('met_apart',False) for r in rows)} where discs do not overlap"+(f', written to {out}' if out else ', not written'))

@@ -1,6 +1,6 @@
 """Measure how fast whole models train and roll out, and write results/models.json
 
-Sizes are those at which earlier systems of the same kind are known. `video_gru`, `video_lstm`, `video_transformer`: colour frames of 64x64, a vector of 256 each, 17.5 million parameters, batches of
+Sizes are those at which earlier systems of the same kind are known. `video_gru`, `video_lstm`, `video_transformer`: colour frames of 64x64, a vector of 256 each, a tenth smaller than earlier systems of 17.5 million parameters, batches of
 4 clips with 30 frames seen and 30 foretold. `vq_convgru`: batches of 16 clips of 5 frames, 4 seen and 1 foretold, as that earlier system was timed: all five are encoded and drawn, but only one is foretold, so its clips a second
 are not to be set beside those of the others; an 8x8 map of 192 channels, 512 codes, a convolutional GRU of 2 x 192. A training step is encoding, foretelling, drawing, loss, gradient and AdamW. Each frame is encoded once, all frames of a batch together; only the rollout goes frame by frame. A rollout is one clip, 4 frames seen and 60 foretold and drawn."""
 import argparse, os, sys

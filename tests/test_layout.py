@@ -1,5 +1,5 @@
 "Layout rules that nbdev does not check"
-import ast, filecmp, importlib, os, re, shutil, subprocess, sys
+import ast, filecmp, importlib, json, os, re, shutil, subprocess, sys
 from configparser import ConfigParser
 from pathlib import Path
 import pytest
@@ -125,3 +125,12 @@ def test_export_in_step(tmp_path):
     made = {p.relative_to(tmp_path) for p in (tmp_path/pkg.name).rglob('*.py')}
     assert made == {p.relative_to(root) for p in pkg.rglob('*.py')}
     for p in made: assert filecmp.cmp(tmp_path/p, root/p, shallow=False), f'{p} differs: run nbdev-export'
+
+@pytest.mark.parametrize('file', sorted((root/'benchmarks'/'results').glob('*.json')), ids=lambda p: p.stem)
+def test_results_say_where_they_come_from(file):
+    "Commit without changes, command, seed and machine of each stored result, and a program that makes it again"
+    m = json.loads(file.read_text())['manifest']
+    assert re.fullmatch('[0-9a-f]{40}', m['commit']), f'{file.name} from commit {m["commit"]}'
+    assert re.fullmatch(rf'(python benchmarks/{file.stem}\.py|wm-demo)( .*)?', m['command']) and not re.search(r'(^| )/|--out', m['command']), m['command']
+    assert 'seed' in m and m['cpu'] and m['cores'] and m['threads'] and m['versions']['torch'] and m['date']
+    assert (root/'benchmarks'/f'{file.stem}.py').exists()

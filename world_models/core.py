@@ -305,11 +305,10 @@ def peak_rss_mb() -> float: # megabytes of 10⁶ bytes; `nan` where the system d
     return peak*(1 if sys.platform=='darwin' else 1024)/1e6
 
 # %% ../nbs/00_core.ipynb #core-manifest
-def _git(*args):
-    "What git says in the checkout of this library; `None` where there is none"
-    root = Path(__file__).resolve().parents[1] if '__file__' in globals() else Path.cwd().parent
-    if not (root/'.git').exists(): return None
-    try: return subprocess.run(['git',*args], cwd=root, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+def _root(): return Path(__file__).resolve().parents[1] if '__file__' in globals() else Path.cwd().parent
+def _git(*args): # `None` where there is no checkout of this library
+    if not (_root()/'.git').exists(): return None
+    try: return subprocess.run(['git',*args], cwd=_root(), capture_output=True, text=True, check=True, timeout=5).stdout.strip()
     except (OSError, subprocess.SubprocessError): return None
 
 def _commit():
@@ -331,9 +330,10 @@ def manifest(
     **facts, # anything else worth keeping
 ) -> dict: # ready for JSON
     "Say what was run, with what, on what"
-    torch = sys.modules.get('torch')
-    names = ['visual-world-models','torch','fastai','numpy','scipy','av','h5py']
-    return dict(command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]), seed=seed, seconds=seconds,
+    torch,names = sys.modules.get('torch'),['visual-world-models','torch','fastai','numpy','scipy','av','h5py']
+    at,root = Path(sys.argv[0]).resolve(),_root() # a program of this checkout is named by its place in it
+    typed = [at.name] if at.suffix!='.py' else ['python', at.relative_to(root).as_posix() if at.is_relative_to(root) else sys.argv[0]]
+    return dict(command=shlex.join([*typed, *sys.argv[1:]]), seed=seed, seconds=seconds,
         versions={'python': platform.python_version(), **{n:_version(n) for n in names}},
         commit=_commit(), platform=platform.platform(), cpu=_cpu(), threads=torch.get_num_threads() if torch else None,
         cores=len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count(), # those that this process may use

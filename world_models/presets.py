@@ -25,7 +25,7 @@ from .pretrained import BackboneEncoder
 from .rssm import RSSM
 from .sequence_dynamics import GRUDynamics, LSTMDynamics, TransformerDynamics
 from .vq import VectorQuantizer
-from .world_model import WorldModel
+from .world_model import WorldModel, evaluating
 
 # %% ../nbs/09a_presets.ipynb #pre-assemble
 def assemble(
@@ -116,13 +116,11 @@ def costs(
 ) -> dict: # parameters, latent, and for each part multiply-adds of one frame and milliseconds
     "Count what a frame costs in each part, and time it"
     check_numbers(least=1, whole=True, repeats=repeats, n_ctx=n_ctx)
-    was,_ = model.training,model.eval()
     x = torch.rand(1, 1, *model.x_shape, device=model.z_mean.device)
-    z = model.encode(x)
-    a = z.new_zeros(1, n_ctx, model.dynamics.n_act)
-    h = model.dynamics.observe(z.expand(-1, n_ctx, *model.spec.shape), a[:,1:])
-    parts = dict(encode=lambda: model.encode(x), step=lambda: model.dynamics.step(h, a[:,0]), decode=lambda: model.decode(z))
-    out = dict(parameters=sum(p.numel() for p in model.parameters()), latent=str(model.spec))
-    out |= {f'{k}_madds': _count(f) for k,f in parts.items()} | {f'{k}_ms': _ms(f, repeats) for k,f in parts.items()}
-    model.train(was)
-    return out
+    with evaluating(model):
+        z = model.encode(x)
+        a = z.new_zeros(1, n_ctx, model.dynamics.n_act)
+        h = model.dynamics.observe(z.expand(-1, n_ctx, *model.spec.shape), a[:,1:])
+        parts = dict(encode=lambda: model.encode(x), step=lambda: model.dynamics.step(h, a[:,0]), decode=lambda: model.decode(z))
+        out = dict(parameters=sum(p.numel() for p in model.parameters()), latent=str(model.spec))
+        return out | {f'{k}_madds': _count(f) for k,f in parts.items()} | {f'{k}_ms': _ms(f, repeats) for k,f in parts.items()}

@@ -11,7 +11,6 @@ __all__ = ['check_answer', 'rollout', 'compare_frames', 'compare_video', 'frame_
 
 # %% ../nbs/11_rollout.ipynb #ro-imports
 import io
-from contextlib import contextmanager
 from pathlib import Path
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from torch import Tensor
 from .core import InputError, check_clips, check_numbers, to_images
 from .storage import atomic_path
 from .datasets import write_video
-from .world_model import WorldModel
+from .world_model import WorldModel, evaluating
 
 # %% ../nbs/11_rollout.ipynb #ro-answer
 def check_answer(
@@ -42,16 +41,6 @@ def check_answer(
     return y.cpu()
 
 # %% ../nbs/11_rollout.ipynb #ro-roll
-@contextmanager
-def _answering(model):
-    "A module in evaluation mode, and each of its parts as before when this ends"
-    modes = [(o,o.training) for o in model.modules()] if isinstance(model, torch.nn.Module) else []
-    try:
-        for o,_ in modes: o.training = False
-        yield
-    finally:
-        for o,mode in modes: o.training = mode
-
 @torch.no_grad()
 def rollout(
     model, # a `WorldModel`, or any `f(context, actions, horizon) -> frames`
@@ -68,7 +57,7 @@ def rollout(
     if not (a is None or isinstance(a, Tensor) and a.ndim==3 and a.shape[:2]==want):
         raise InputError(f'actions {tuple(getattr(a, "shape", ()))} in a {type(a).__name__}', f'a tensor (clips {want[0]}, steps {want[1]}, numbers)', 'give one action for each pair of neighbouring frames')
     device, out = model.z_mean.device if ours else x.device, []
-    with _answering(model):
+    with evaluating(model):
         for i in range(0, len(x), bs):
             c,ai = x[i:i+bs].to(device), None if a is None else a[i:i+bs].to(device)
             c = c.float()/255 if c.dtype==torch.uint8 else c.clone() # a stranger's function may write into it

@@ -26,7 +26,7 @@ from .dynamics import Dynamics
 from .losses import foreground_weight, latent_loss, latent_weight, median_frame, reconstruction_loss
 from .inspection import split_of
 from .sources import open_source
-from .world_model import Prediction, WorldModel
+from .world_model import Prediction, WorldModel, evaluating
 from .callbacks import BarCB, ClipBank, CodebookCB, ContextNoiseCB, EpochSeedCB, LengthCB, NaNGuardCB, ResumeCB, adamw, bank_dls, one_cycle
 with warnings.catch_warnings():
     warnings.simplefilter('ignore', FutureWarning) # fastai imports torch.jit, which is deprecated
@@ -250,15 +250,15 @@ def encode_clips(
     "Encode a whole dataset, once"
     check_clips(clips)
     check_numbers(least=1, whole=True, bs=bs)
-    device = model.eval().z_mean.device
-    if measure:
-        some = clips[::max(len(clips)//128,1)].to(device)
-        z = torch.cat([model.encoder(to_unit(c).float()) for c in some.split(bs)])
-        axes = [i for i,o in enumerate(model.z_mean.shape) if o==1]
-        model.z_mean.copy_(z.mean(axes, keepdim=True)); model.z_std.copy_(z.std(axes, correction=0, keepdim=True).clamp(min=1e-3))
-    out = torch.empty(*clips.shape[:2], *model.spec.shape, dtype=torch.half)
-    for i in track(range(0,len(clips),bs), desc, progress=progress):
-        out[i:i+bs] = model.encode(to_unit(clips[i:i+bs].to(device)).float()).half().cpu()
+    device,out = model.z_mean.device,torch.empty(*clips.shape[:2], *model.spec.shape, dtype=torch.half)
+    with evaluating(model):
+        if measure:
+            some = clips[::max(len(clips)//128,1)].to(device)
+            z = torch.cat([model.encoder(to_unit(c).float()) for c in some.split(bs)])
+            axes = [i for i,o in enumerate(model.z_mean.shape) if o==1]
+            model.z_mean.copy_(z.mean(axes, keepdim=True)); model.z_std.copy_(z.std(axes, correction=0, keepdim=True).clamp(min=1e-3))
+        for i in track(range(0,len(clips),bs), desc, progress=progress):
+            out[i:i+bs] = model.encode(to_unit(clips[i:i+bs].to(device)).float()).half().cpu()
     return out
 
 # %% ../nbs/10_training.ipynb #tr-dyn-loss
