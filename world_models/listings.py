@@ -271,8 +271,8 @@ def open_latents(
     std=None, # likewise
     fps:float=15, # frames a second
 ) -> LatentSet: # standardised latents
-    "Open latents; a bare tensor gets its statistics in a `.stats.json` beside it"
-    x,side = load_numbers(path),Path(path).with_suffix('.stats.json')
+    "Open latents; a bare tensor gets its statistics in `<file>.stats.json` beside it"
+    x,side = load_numbers(path),Path(f'{path}.stats.json')
     x = x if isinstance(x, dict) else dict(latents=x)
     if not {'mean','std'}<={*x} and side.is_file():
         try: x |= {k:json.loads(side.read_text())[k] for k in ('mean','std')}
