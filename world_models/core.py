@@ -313,7 +313,7 @@ def _git(*args): # `None` where there is no checkout of this library
 
 def _commit():
     changed = _git('status','--porcelain','--untracked-files=no','--','.',':!benchmarks/results',':!nbs/images')
-    return None if (commit := _git('rev-parse','HEAD')) is None else commit+('-dirty' if changed else '')
+    return None if (commit := _git('rev-parse','HEAD')) is None else commit+('' if changed=='' else '-dirty')
 
 def _cpu():
     try: return next(l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name'))

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
 import torch
-from torch.backends import mkldnn
+from torch import nn
+from torch.backends import cudnn, mkldnn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
-from .core import InputError, check_numbers
+from .core import InputError, LatentSpec, check_numbers
 from .deep_decoders import decoder_for
 from .dynamics import ConvGRUDynamics, ResConvDynamics
 from .encoders import ConvEncoder, MapEncoder, VectorEncoder
@@ -36,9 +38,14 @@ def assemble(
     decoder=None, # a decoder; `None` takes the one that fits
 ) -> WorldModel: # a new model
     "Build around an encoder what fits it"
-    spec = encoder.spec
+    spec = getattr(encoder, 'spec', None)
+    if not (isinstance(encoder, nn.Module) and isinstance(spec, LatentSpec)): raise InputError(f'{encoder!r:.60} as encoder', 'an encoder, built, with a spec', 'see ConvEncoder')
+    for name,f in dict(dynamics=dynamics, quantizer=quantizer).items():
+        if isinstance(f, nn.Module) or not callable(f or print): raise InputError(f'{type(f).__name__} as {name}', 'a class, or a function that makes one', 'give the class, not an instance')
+    if not callable(dynamics): raise InputError('no dynamics', 'a class, or a function that makes one', 'see GRUDynamics')
     if decoder is None: decoder = decoder_for(spec, encoder.x_shape, isinstance(encoder, BackboneEncoder), getattr(encoder, 'grid', None))
-    return WorldModel(encoder, dynamics(spec.shape, n_act=n_act), decoder, quantizer and quantizer(spec.shape, kind=spec.kind))
+    if (moves := dynamics(spec.shape, n_act=n_act)).n_act!=n_act: raise InputError(f'dynamics with {moves.n_act} numbers in an action', f'{n_act}', 'pass n_act on to them')
+    return WorldModel(encoder, moves, decoder, quantizer and quantizer(spec.shape, kind=spec.kind))
 
 # %% ../nbs/09a_presets.ipynb #pre-presets
 @dataclass(frozen=True)
@@ -78,7 +85,7 @@ def preset(
     **dynamics, # options of the dynamics, such as `width`
 ) -> WorldModel: # a new model, not trained
     "Build a kind of model by name"
-    if name not in PRESETS: raise InputError(f'preset {name!r}', ', '.join(PRESETS), nearest(name, PRESETS))
+    if not isinstance(name, str) or name not in PRESETS: raise InputError(f'preset {name!r}', ', '.join(PRESETS), nearest(str(name), PRESETS))
     check_numbers(least=0, whole=True, n_act=n_act)
     if not isinstance(x_shape, (tuple,list)) or len(x_shape)!=3: raise InputError(f'x_shape={x_shape!r}', 'three whole numbers, such as (1,64,64)', 'say channels, height and width')
     check_numbers(least=1, whole=True, **dict(zip(('channels','height','width'), x_shape)))
@@ -96,7 +103,7 @@ def preset(
 def _count(f):
     with warnings.catch_warnings(): # torch warns of every flag that mkldnn has
         warnings.simplefilter('ignore', UserWarning)
-        with mkldnn.flags(enabled=False), FlopCounterMode(display=False) as counter: f()
+        with mkldnn.flags(enabled=False), cudnn.flags(enabled=False), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter: f()
     return counter.get_total_flops()//2
 
 def _ms(f, repeats):
@@ -116,7 +123,8 @@ def costs(
 ) -> dict: # parameters, latent, and for each part multiply-adds of one frame and milliseconds
     "Count what a frame costs in each part, and time it"
     check_numbers(least=1, whole=True, repeats=repeats, n_ctx=n_ctx)
-    x = torch.rand(1, 1, *model.x_shape, device=model.z_mean.device)
+    if not isinstance(model, WorldModel): raise InputError(f'a {type(model).__name__}', 'a WorldModel', 'see preset and assemble')
+    x = torch.full((1,1,*model.x_shape), .5, device=model.z_mean.device)
     with evaluating(model):
         z = model.encode(x)
         a = z.new_zeros(1, n_ctx, model.dynamics.n_act)

@@ -248,17 +248,20 @@ def encode_clips(
     progress:bool=False, # show a bar
 ) -> Tensor: # standardised latents `(n,t,*shape)`, half precision, on the CPU
     "Encode a whole dataset, once"
+    if not isinstance(model, WorldModel): raise InputError(f'a {type(model).__name__}', 'a WorldModel', 'see preset and load_model')
     check_clips(clips)
     check_numbers(least=1, whole=True, bs=bs)
     device,out = model.z_mean.device,torch.empty(*clips.shape[:2], *model.spec.shape, dtype=torch.half)
     with evaluating(model):
         if measure:
             some = clips[::max(len(clips)//128,1)].to(device)
-            z = torch.cat([model.encoder(to_unit(c).float()) for c in some.split(bs)])
+            z = torch.cat([model.encode(to_unit(c).float())*model.z_std+model.z_mean for c in some.split(bs)])
+            if not z.isfinite().all(): raise InputError('latents that are nan or infinite', 'numbers', 'train the encoder again, with a lower rate')
             axes = [i for i,o in enumerate(model.z_mean.shape) if o==1]
             model.z_mean.copy_(z.mean(axes, keepdim=True)); model.z_std.copy_(z.std(axes, correction=0, keepdim=True).clamp(min=1e-3))
         for i in track(range(0,len(clips),bs), desc, progress=progress):
             out[i:i+bs] = model.encode(to_unit(clips[i:i+bs].to(device)).float()).half().cpu()
+            if not out[i:i+bs].isfinite().all(): raise InputError(f'latents of clips {i} to {min(i+bs,len(clips))-1} that half precision cannot hold', 'numbers up to 65,504', 'say measure=True, or train the encoder again')
     return out
 
 # %% ../nbs/10_training.ipynb #tr-dyn-loss

@@ -136,13 +136,25 @@ PARTS = {c.__name__: c for c in (ConvEncoder, MapEncoder, VectorEncoder, Pretrai
     ConvDecoder, VectorDecoder, MapDecoder, TokenDecoder)}
 _roles = ('encoder','dynamics','decoder','quantizer')
 
+def _folder(folder):
+    try: return Path(folder)
+    except TypeError: raise InputError(f'a {type(folder).__name__} as folder', 'a path', 'say where the model lies') from None
+
 def part_config(
     part:nn.Module, # a part that keeps its arguments as attributes
 ) -> dict: # `class` and its arguments, ready for JSON
     "Say how to build a part again"
     if lost := [k for k in inspect.signature(type(part)).parameters if not hasattr(part, k)]: raise InputError(f'a {type(part).__name__} without its {lost[0]}', 'a part that keeps its arguments under their names', f'set self.{lost[0]} in its __init__')
+    name = type(part).__name__
+    if PARTS.get(name, type(part)) is not type(part): raise InputError(f'a {name} that is not the {name} of this library', 'a class with a name of its own', 'rename the class')
     args = {k: getattr(part,k) for k in inspect.signature(type(part)).parameters}
-    return {'class': type(part).__name__, **args}
+    return {'class': name, **args}
+
+def _check_weights(weights, what):
+    "Refuse weights that are not those of a model that has learned"
+    bad = [k for k,v in weights.items() if v.is_floating_point() and not v.float().isfinite().all()]
+    if bad: raise InputError(f'{what}: {bad[0]} is nan or infinite', 'the weights of a trained model', 'train it again, with a lower rate')
+    if not (weights['z_std']>0).all(): raise InputError(f'{what}: z_std of {weights["z_std"].min().item():.3g}', 'above 0', 'measure the latents again, see encode_clips')
 
 def save_model(
     model:WorldModel, # model to keep
@@ -151,13 +163,14 @@ def save_model(
 ) -> Path: # the folder
     "Write a model as a folder that is enough to build it again"
     if not isinstance(model, WorldModel): raise InputError(f'a {type(model).__name__}', 'a WorldModel', 'keep other modules with torch.save')
-    folder = Path(folder)
+    folder = _folder(folder)
     if own := sorted({*facts} & {*_roles}): raise InputError(f'{own[0]} as a fact', 'a name that no part has', 'choose another')
     recipe = {r: part_config(p) for r in _roles if (p := getattr(model,r)) is not None}
     try: config = json.dumps(recipe | facts, indent=1, allow_nan=False)
     except (TypeError,ValueError) as e: raise InputError(f'a fact that JSON cannot hold ({e})', 'numbers, words and lists', 'convert it') from None
-    weights = save({k: v.contiguous() for k,v in model.state_dict().items()})
-    with atomic_path(folder/'model.safetensors') as f: f.write_bytes(weights)
+    weights = {k: v.detach().contiguous().clone() for k,v in model.state_dict().items()} # a tensor that two parts share is written twice
+    _check_weights(weights, 'a model')
+    with atomic_path(folder/'model.safetensors') as f: f.write_bytes(save(weights))
     with atomic_path(folder/'config.json') as f: f.write_text(config)
     return folder
 
@@ -190,7 +203,8 @@ def load_model(
 ) -> WorldModel: # the model, ready to predict
     "Build a model from its folder, without running anything that the files could bring"
     where = pick_device(device)
-    config, weights = Path(folder)/'config.json', Path(folder)/'model.safetensors'
+    config, weights = (_folder(folder)/o for o in ('config.json','model.safetensors'))
+    if not isinstance(parts or {}, dict) or not all(map(callable, (parts or {}).values())): raise InputError(f'parts={parts!r}', 'classes by name', 'write parts={"Name": Class}')
     for f in (config,weights):
         if not f.is_file(): raise InputError(f'no {f.name} in {folder}', 'a folder written by save_model', 'check the path')
     cfg = read_json(config, 'JSON with encoder, dynamics and decoder', 'save the model again')
@@ -206,8 +220,10 @@ def load_model(
     except Exception as e: # whatever the parts say of arguments that nobody has checked
         if isinstance(e, (InputError,MemoryError)): raise
         raise InputError(f'{config} that cannot be built ({type(e).__name__}: {str(e)[:200]})', 'what save_model writes', 'save the model again, with the version that reads it') from None
-    model.load_state_dict(load_file(weights))
-    bad = [k for k,v in model.state_dict().items() if v.is_floating_point() and not v.isfinite().all()]
-    if bad: raise InputError(f'{weights}: {bad[0]} is nan or infinite', 'the weights of a trained model', 'train it again, with a lower rate')
+    loaded = load_file(weights)
+    odd = [k for k,v in model.state_dict().items() if loaded[k].is_floating_point()!=v.is_floating_point()]
+    if odd: raise InputError(f'{weights}: {odd[0]} of {loaded[odd[0]].dtype}', 'floats', 'save the model again')
+    model.load_state_dict(loaded)
+    _check_weights(model.state_dict(), weights)
     model.config = cfg
     return model.to(where).eval()
