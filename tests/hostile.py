@@ -202,7 +202,7 @@ def make_model(at):
     from world_models.core import set_seed
     set_seed(0); save_model(preset('latent_resconv', (1,32,32)), at/'model')
 def make_split_(at):
-    from world_models.inspection import wm_split
+    from world_models.splits import wm_split
     make_episodes(at); wm_split(str(at/'set'))
 
 def read_set(at):
@@ -243,7 +243,7 @@ def take_up(at):
     told = json.loads((at/'run'/'metrics.json').read_text())
     return digest(*[told.get(k) for k in ('psnr','seed')])
 def read_split_(at):
-    from world_models.inspection import read_split
+    from world_models.splits import read_split
     from world_models.sources import open_source
     return digest(*[(k,v.tolist()) for k,v in read_split(at/'set', open_source(at/'set')).items()])
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from child import BIN, THREADS
 from world_models.datasets import VideoSet, find_videos, open_episodes, split_clips, write_episodes, write_video
-from world_models.inspection import read_split
+from world_models.splits import read_split
 
 def run(name, *argv, cwd):
     "Run a console script as a user does"

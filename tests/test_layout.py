@@ -46,7 +46,7 @@ def test_only_training_imports_fastai():
 def test_every_module_imports():
     for m in exps(): importlib.import_module(f'{pkg.name}.{m}')
 
-@pytest.mark.parametrize('module', ['core','simulation','rendering','shards','labels','datasets','generation','sources','conversion','inspection','demo'])
+@pytest.mark.parametrize('module', ['core','simulation','rendering','shards','labels','datasets','generation','sources','cards','conversion','inspection','splits','demo'])
 def test_data_rooms_do_not_load_torch(module):
     code = f'import sys, {pkg.name}.{module}; sys.exit(", ".join({{"torch","fastai"}} & set(sys.modules)))'
     assert subprocess.run([sys.executable,'-c',code], cwd=root, capture_output=True, text=True).stderr.strip() == ''

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from child import BIN, THREADS, lines
 from films import write_film
-from world_models.conversion import read_truth
+from world_models.cards import read_truth
 from world_models.core import InputError
 from world_models.datasets import open_episodes, write_episodes, write_video
 

@@ -19,7 +19,7 @@ Modules:
 - `world_models.feature_losses`: Compare frames as networks see them: trained features, random features, and a critic
 - `world_models.frame_losses`: Compare films: pixels, structure, edges and motion, and see what each loss overlooks
 - `world_models.generation`: Make forty thousand clips of ten worlds in one command, whole, repeatable, on all cores
-- `world_models.inspection`: Say what lies in a file or folder, show it, and split it once for all
+- `world_models.inspection`: Say what lies in a file or folder, what is broken in it, and show it
 - `world_models.labels`: Say where objects are, in the forms that networks are taught with
 - `world_models.latent_losses`: Compare distributions, large numbers and whole batches, where a plain difference misleads
 - `world_models.listings`: Open what another program has listed: films in a table, embeddings, latents

@@ -121,7 +121,7 @@ def command(
     return _run
 
 # %% ../nbs/00_commands.ipynb #cmd-entry
-COMMANDS = dict(wm_demo='demo', wm_simulate='generation', wm_inspect='inspection', wm_split='inspection', wm_convert='conversion') # console script -> module
+COMMANDS = dict(wm_demo='demo', wm_simulate='generation', wm_inspect='inspection', wm_split='splits', wm_convert='conversion') # console script -> module
 
 def _leave(number, frame):
     os.write(2, f'{os.path.basename(sys.argv[0])}: stopped\n'.encode())

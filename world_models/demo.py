@@ -92,7 +92,7 @@ def check_videos(
 ): # names of the videos in each part, as `split.json` says; `None` where there is none
     "Refuse videos that cannot be used, before anything is written"
     from world_models.datasets import VideoSet, find_videos
-    from world_models.inspection import read_split
+    from world_models.splits import read_split
     if Path(out).resolve().is_relative_to(Path(videos).resolve()):
         raise InputError(f'{out}, which lies among the videos', 'results outside the folder of videos', 'choose another --out')
     infos, _ = find_videos(videos)

@@ -1,6 +1,6 @@
-"""Say what lies in a file or folder, show it, and split it once for all
+"""Say what lies in a file or folder, what is broken in it, and show it
 
-Use `wm-inspect` in a terminal, or `inspect_sets` in Python, to see what a file or folder holds and what is broken in it; `contact_sheet` draws it. Use `wm-split` once to deal clips to training, validation and test, and `read_split` wherever clips are loaded.
+Use `wm-inspect` in a terminal, or `inspect_sets` in Python, to see what a file or folder holds and what is broken in it; `contact_sheet` draws it.
 
 Docs: https://world-models.github.io/world_models/inspection.html.md"""
 
@@ -8,11 +8,10 @@ Docs: https://world-models.github.io/world_models/inspection.html.md"""
 
 # %% auto #0
 __all__ = ['find_sets', 'Report', 'open_good', 'missing_shards', 'describe_episodes', 'describe_truth', 'describe_films',
-           'inspect_set', 'inspect_sets', 'contact_sheet', 'wm_inspect', 'clip_names', 'groups_beside', 'make_split',
-           'read_split', 'split_of', 'wm_split']
+           'inspect_set', 'inspect_sets', 'contact_sheet', 'wm_inspect']
 
 # %% ../nbs/03e_inspection.ipynb #ins-imports
-import contextlib, copy, json, os, re, reprlib
+import contextlib, os, re
 from dataclasses import dataclass, field
 from pathlib import Path
 import cv2
@@ -20,11 +19,11 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from .core import InputError, check_numbers, command, frame_sheet, printable
-from .storage import atomic_path, read_json, write_json
-from .datasets import EpisodeSet, Split, VideoSet, find_videos, split_clips, video_info
+from .storage import atomic_path
+from .datasets import EpisodeSet, VideoSet, find_videos, video_info
 from .shards import open_shard, verify_shard
-from .sources import groups_of, kind_of, open_source, rates_of
-from .conversion import beside, card_beside
+from .sources import kind_of, open_source, rates_of
+from .cards import card_beside
 from .videos import VIDEO_SUFFIXES, visible_files
 
 # %% ../nbs/03e_inspection.ipynb #ins-find
@@ -141,6 +140,11 @@ def describe_films(
     slow = sum(not o.seekable for o in infos)
     return rows+[('note', f"{_plural(slow,'film')} can only be read from the start: slow")]*(slow>0)
 
+def _known(path, source, bad):
+    "Is there a card that says the rate? What is wrong with it is a problem"
+    try: return card_beside(path, source, timed=False, strict=True)
+    except InputError as e: bad.append(str(e))
+
 def _inspect_films(path, deep):
     infos,broken = ([video_info(path)],{}) if path.is_file() else find_videos(path)
     bad = [f'{k}: {why}' for k,why in broken.items()]+[f'{o.path}: cut short, {o.n_frames} of {o.promised} frames' for o in infos if o.n_frames<o.promised]
@@ -149,8 +153,9 @@ def _inspect_films(path, deep):
         except InputError as e: bad.append(str(e)); infos.remove(o)
     truth,more = open_good(sorted(path.glob('truth-*.h5')), deep) if path.is_dir() else (None,[])
     if truth and len(truth)!=len(infos): more.append(f"{_plural(len(infos),'film')} beside the truth of {_plural(len(truth),'clip')}")
-    rows = (describe_films(infos) if infos else [])+describe_truth(truth and truth.episodes())
-    return Report(path, rows, bad+more, VideoSet(infos) if infos else None)
+    rows,videos = (describe_films(infos) if infos else [])+describe_truth(truth and truth.episodes()),VideoSet(infos) if infos else None
+    if videos and not truth and not more: _known(path, videos, bad)
+    return Report(path, rows, bad+more, videos)
 
 # %% ../nbs/03e_inspection.ipynb #ins-sets
 def inspect_set(
@@ -163,8 +168,8 @@ def inspect_set(
     try:
         if not shards and kind_of(path)=='mp4': return _inspect_films(path, deep)
         if not shards:
-            source = open_source(path)
-            return Report(path, [('clips', _seconds(source, card_beside(path, source, timed=False))), ('frames', _picture(source.frame_shape))], [], source)
+            source,bad = open_source(path),[]
+            return Report(path, [('clips', _seconds(source, _known(path, source, bad))), ('frames', _picture(source.frame_shape))], bad, source)
     except InputError as e: return Report(path, problems=[str(e)])
     source,bad = open_good(shards, deep)
     gone = missing_shards(shards, source.settings) if source and path.is_dir() else []
@@ -206,8 +211,9 @@ def contact_sheet(
 # %% ../nbs/03e_inspection.ipynb #ins-command
 def _place(sheet, path):
     "Refuse to draw over anything but an earlier sheet, and among pictures, which would have one more"
-    if Path(path).resolve() in Path(sheet).resolve().parents and find_sets(path)==[Path(path)] and kind_of(path)=='images':
-        raise InputError(f'{sheet} among the pictures of {path}', 'a place outside of them', 'choose another --sheet, or take --no-sheet')
+    above = Path(sheet).resolve().parents
+    if any((o/'clips.npz').is_file() for o in above) or Path(path).resolve() in above and find_sets(path)==[Path(path)] and kind_of(path)=='images':
+        raise InputError(f'{sheet} among the clips of a set', 'a place outside of them', 'choose another --sheet, or take --no-sheet')
     ours = not os.path.lexists(sheet) and Path(sheet).suffix.lower()=='.png'
     with contextlib.suppress(OSError, SyntaxError, ValueError, Image.DecompressionBombError), Image.open(sheet if os.path.isfile(sheet) and not os.path.islink(sheet) else os.devnull) as im:
         ours = im.info.get('Software')=='wm-inspect'
@@ -231,101 +237,3 @@ def wm_inspect(
         with atomic_path(sheet) as tmp: Image.fromarray(picture).save(tmp, 'PNG', pnginfo=about)
         print(f'{printable(sheet)} shows a few clips')
     if n := sum(len(r.problems) for r in reports): raise InputError(f'{_plural(n,"problem")} in {path}', 'none', 'see above')
-
-# %% ../nbs/03e_inspection.ipynb #ins-split
-def clip_names(
-    source, # a source of clips
-) -> list: # a name for each clip; `None` where clips have only numbers, or share names
-    "Names of clips that lie in files of their own, as seen from the folder that holds them all"
-    files = [os.path.abspath(o.path) for o in getattr(source, 'infos', ())]
-    above = os.path.commonpath([os.path.dirname(o) for o in files]) if files else None
-    names = [Path(os.path.relpath(o, above)).as_posix() for o in files] or getattr(source, 'names', None)
-    return names if names is not None and len({*names})==len(names) else None
-
-def groups_beside(
-    source, # clips, opened
-) -> np.ndarray: # `(n,)`
-    "What must stay together: as the source says, or else as the card beside its files says"
-    groups,path = groups_of(source),getattr(source, 'folder', None) or getattr(source, 'path', None)
-    if path is None or isinstance(source, EpisodeSet) or len(np.unique(groups))<len(groups): return groups
-    if isinstance(source, VideoSet): own = VideoSet(source.infos, 64); own.names = source.names # at their own rate
-    else: own = copy.copy(source)
-    card_beside(path, own, timed=False)
-    return groups_of(own)
-
-def make_split(
-    source, # a source of clips
-    fractions:tuple=(.8,.1,.1), # share of train, valid and test
-    seed:int=0, # order in which videos are dealt
-) -> dict: # ready for JSON
-    "Deal clips to training, validation and test, and note what was dealt"
-    split,names = split_clips(groups_beside(source), fractions, seed),clip_names(source)
-    parts = {k:[int(i) if names is None else names[i] for i in v] for k,v in split.items()}
-    about = {k:getattr(source, 'settings', {}).get(k) for k in ('world','seed','n','videos')}
-    return dict(schema='world_models.split', schema_version=1, by=split.by, seed=seed if seed is None else int(seed), fractions=[*map(float, fractions)],
-        clips=len(source.lengths), set=about, parts=parts)
-
-# %% ../nbs/03e_inspection.ipynb #ins-split-read
-def read_split(
-    path, # `split.json`, or the folder where it lies
-    source, # the clips, opened
-) -> Split: # ascending clip numbers of each part, as `split_clips` gives them
-    "Read a split, and check that it is that of these clips"
-    path = Path(path)/'split.json' if Path(path).is_dir() else Path(path)
-    note = read_json(path, 'a split', 'make one with wm-split')
-    parts,names = note.get('parts'),clip_names(source)
-    sound = isinstance(parts, dict) and [*parts]==['train','valid','test'] and all(isinstance(v, list) and all(type(o) in (int,str) for o in v) for v in parts.values())
-    if not (sound and isinstance(note.get('set'), dict) and [note.get(k) for k in ('schema','schema_version')]==['world_models.split',1]): raise InputError(f'{path} holds no split', 'what wm-split writes', 'delete it, and split again')
-    about = {k:getattr(source, 'settings', {}).get(k) for k in note['set']}
-    have,want = names or list(range(len(source.lengths))),[o for v in parts.values() for o in v]
-    if len(want)>len(set(want)): raise InputError(f'{path} deals {len(want)-len(set(want))} clips twice', 'each clip in one part', 'delete it, and split again')
-    dealt,there = set(want),set(have)
-    odd = [f'{o!r} is new' for o in have if o not in dealt]+[f'{o!r} is gone' for o in want if o not in there]
-    if odd or about!=note['set']:
-        why = f"{len(odd)} clips differ ({odd[0]})" if odd else f"the set was {note['set']}, now {about}"
-        raise InputError(f'{path} is the split of other clips: {why}', 'the clips that were split', 'delete it, and split again')
-    number = {o:i for i,o in enumerate(have)}
-    out = Split({k:np.array(sorted(number[o] for o in v), int) for k,v in parts.items()})
-    out.by = note.get('by')
-    return out
-
-def split_of(
-    source, # clips, opened
-    split:dict|None=None, # clip numbers by part, if they are known
-    seed:int=0, # order in which videos are dealt where nobody has split them
-) -> dict: # clip numbers by part: those given, or those that `wm-split` left beside the clips, or new ones, split by what `groups_beside` says
-    "The split that holds for a set"
-    if split is not None:
-        parts = [np.asarray(v) for v in split.values()] if isinstance(split, dict) and {'train','valid'}<={*split} else []
-        i = np.concatenate(parts) if parts and all(o.ndim==1 and (o.dtype.kind in 'iu' or o.size==0) for o in parts) else None
-        if i is None or len(np.unique(i))<len(i) or any((i<0)|(i>=len(source.lengths))): raise InputError(f'split={reprlib.repr(split)}', f'numbers of clips for train and valid, and no clip of the {len(source.lengths)} twice', 'see split_clips')
-        return split
-    shard = source.files[0] if isinstance(source, EpisodeSet) and len(source.files)==1 else None
-    place = getattr(source, 'folder', None) or getattr(source, 'path', None) or shard
-    if place and (file := beside(place, 'split.json')).is_file(): return read_split(file, source)
-    return split_clips(groups_beside(source), seed=seed)
-
-# %% ../nbs/03e_inspection.ipynb #ins-wm-split
-@command
-def wm_split(
-    folder:str, # a set of clips, or a folder of sets
-    fractions:str='.8,.1,.1', # share of training, validation and test
-    seed:int=0, # order in which videos are dealt
-    out:str=None, # file to write, for one set; without it `split.json` beside the clips
-):
-    """Deal the videos of a set to training, validation and test, once for all. The clips stay as they are; one small file says who is where.
-    Example: `wm-split data/pendulum --fractions .7,.15,.15`"""
-    try: share = tuple(float(o) for o in fractions.split(','))
-    except ValueError: share = ()
-    if len(share)!=3: raise InputError(f'{fractions=}', 'three numbers with commas between', 'try .8,.1,.1')
-    sets = find_sets(folder)
-    if out and len(sets)>1: raise InputError(f'--out {out} for {len(sets)} sets', 'one set', 'leave it out, or split them one by one')
-    notes = {}
-    for path in sets:
-        file = Path(out) if out else beside(path, 'split.json')
-        small = dict(size=16, channels=1) if kind_of(path) in ('mp4','images') else {} # films of all sizes: who is where does not depend on it
-        note = notes[file] = make_split(open_source(path, **small), share, seed)
-        if os.path.lexists(file) and read_json(file, 'a split', 'choose another --out')!=note: raise InputError(f'{file} holds another split', 'this one, or none', 'delete it, or choose another --out')
-    for file,note in notes.items():
-        if not os.path.lexists(file): write_json(file, note)
-        print(f"{printable(file)}: {', '.join(f'{k} {len(v)}' for k,v in note['parts'].items())}, by {note['by']}")

@@ -21,7 +21,7 @@ from av.video.reformatter import VideoReformatter
 from .core import InputError, check_frames, check_numbers, free_memory, pick_device, random_stream, to_unit, track
 from .storage import atomic_path
 from .datasets import EpisodeSet, VideoSet, Windows
-from .inspection import split_of
+from .splits import split_of
 from .shards import open_shard
 from .sources import load_numbers
 from .videos import open_video, whole_from

@@ -96,7 +96,7 @@ def fingerprint(
     "Tell a source from every other: by all bytes of its files, or of its frames, and by how they are read"
     files = [o.path for o in getattr(source, 'infos', ())] or [p for o in getattr(source, 'files', ()) for p in ([o] if isinstance(o, (str,Path)) else o)]
     h = hashlib.blake2b(digest_size=16)
-    facts = [np.asarray(source.lengths).tolist(), list(map(int, source.frame_shape)), rates_of(source).tolist(), groups_of(source).tolist(), *(o for k in ('layout','resample') if (o := getattr(source, k, None)) is not None)]
+    facts = [np.asarray(source.lengths).tolist(), list(map(int, source.frame_shape)), rates_of(source).tolist(), groups_of(source).tolist(), *(o for k in ('layout','resample','card') if (o := getattr(source, k, None)) is not None)]
     h.update(json.dumps(facts).encode())
     if files: h.update(digest(files).encode())
     else:
@@ -255,7 +255,7 @@ class ImageSet(Clips):
         self.files = [sorted(sorted(found[o]), key=natural) for o in self.names]
         twice = next((f'{a} and {b.name}' for o in self.files for a,b in zip(o, o[1:]) if a.stem==b.stem), None)
         if twice: raise InputError(twice, 'one picture of each name, a frame each', 'keep one kind of them in the folder')
-        first = _picture(self.files[0][0], channels).shape
+        self.first_shape = first = _picture(self.files[0][0], channels).shape # before it is resized
         h,w = first[:2] if size is None else fit_size([first[0]/first[1]], size)
         self.lengths,self.frame_shape = np.array([len(o) for o in self.files]),(h,w,first[2])
 

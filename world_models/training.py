@@ -24,7 +24,7 @@ from .loading import Batches, open_store
 from .episodes import nearest
 from .dynamics import Dynamics
 from .losses import foreground_weight, latent_loss, latent_weight, median_frame, reconstruction_loss
-from .inspection import split_of
+from .splits import split_of
 from .sources import open_source
 from .world_model import Prediction, WorldModel, evaluating
 from .callbacks import BarCB, ClipBank, CodebookCB, ContextNoiseCB, EpochSeedCB, LengthCB, NaNGuardCB, ResumeCB, adamw, bank_dls, one_cycle
