@@ -69,6 +69,8 @@ def _each(source, i, ks=None):
     return source.pick(i, ks) if hasattr(source, 'pick') else iter(source.frames(i)[ks])
 
 # %% ../nbs/03d_conversion.ipynb #con-shards
+def _whole(source, n_frames): return n_frames is None or (np.asarray(source.lengths)==n_frames).all()
+
 def _shard_size(frame_shape, n_frames):
     "Clips that go into a shard; refuses a clip that is too large for the memory"
     h,w,c = map(int, frame_shape)
@@ -94,13 +96,13 @@ def write_clips(
     _check(source)
     cuts = Cuts(source, n_frames)
     if shard_size is None: shard_size = _shard_size(cuts.frame_shape, cuts.lengths[0])
-    ep = getattr(source, 'episodes', lambda: None)() if n_frames is None else None
+    ep = getattr(source, 'episodes', lambda: None)() if _whole(source, n_frames) else None
     acts = ep is None and hasattr(cuts, 'actions') and cuts.actions(0).shape[-1]>0
     settings = dict(world=getattr(ep, 'world', 'clips'), seed=getattr(ep, 'seed', 0), fps=cuts.fps, n=len(cuts), n_frames=int(cuts.lengths[0]),
         size=cuts.frame_shape[:2], channels=cuts.frame_shape[2], shard_size=shard_size, source=fingerprint(source))
     _,first,group = np.unique(cuts.groups, return_index=True, return_inverse=True)
     if ep is not None and len(first)==len(cuts): group = pack_truth(ep)[0]['group'] # twins, of whom nobody else knows
-    videos = [cuts.names[i] for i in first] if cuts.names and len(first)==len(set(group)) else []
+    videos = [cuts.names[i] for i in first] if cuts.names and len(first)==len(set(group))==len({*zip(cuts.names, group.tolist())}) else []
     def make(k, lo, hi):
         truth,about = ({},{}) if ep is None else pack_truth(ep[lo:hi], lo)
         arrays = truth|dict(frames=cuts.all_frames(range(lo,hi)), group=group[lo:hi], start=cuts.starts[lo:hi])
@@ -145,7 +147,7 @@ def write_array(
     "Write a source as one array `(n,t,h,w,c)`, with its card as `.clips.npz` beside it"
     if Path(path).suffix!='.npy': raise InputError(f'{path} for an array', 'a name in .npy', 'rename it')
     _check(source, path)
-    cuts,ep = Cuts(source, n_frames),getattr(source, 'episodes', lambda: None)() if n_frames is None else None
+    cuts,ep = Cuts(source, n_frames),getattr(source, 'episodes', lambda: None)() if _whole(source, n_frames) else None
     with atomic_path(path) as tmp:
         with open(tmp, 'wb') as f:
             shape = len(cuts),int(cuts.lengths[0]),*cuts.frame_shape
@@ -176,7 +178,10 @@ def convert(
     if foreign: raise InputError(f'{foreign[0]} is there already', 'a place where nothing lies yet', 'choose another, or delete it')
     if (kind := kind_of(src))=='episodes'==to: raise InputError(f'{src} holds episodes already', 'another format', 'say one with --to, or copy the folder')
     source = open_source(src, progress, **options)
+    if _whole(source, n_frames): n_frames = None
     carded = not isinstance(source, EpisodeSet) and card_beside(src, source, kind=='mp4' or options.get('fps') is not None)
+    if n_frames is not None and getattr(source, 'episodes', lambda: None)() is not None: print(f'{printable(src.name)}: cut into pieces, so truth stays behind')
+    if beside(src, 'split.json').is_file(): print(f'{printable(src.name)}: its split is not copied; split the copy, which may deal otherwise')
     if to=='episodes' and isinstance(source, VideoSet) and src.is_dir() and not carded:
         n = n_frames or int(Cuts(source).lengths[0])
         out = import_videos(src, dst, source.frame_shape[:2], source.frame_shape[2], n, max_clips=10**9, fps=options.get('fps'), shard_size=_shard_size(source.frame_shape, n), progress=progress)
@@ -203,7 +208,7 @@ def _finished(dst, made):
         first = dst if dst.is_file() else next((o for o in sorted(dst.rglob('*')) if o.is_file()), dst) if there else card
         raise InputError(f'{first} is there already', 'a place where nothing lies yet', 'choose another, or delete it')
     if there and digest(_files(dst))!=str(was.get('written')):
-        raise InputError(f'{dst} is not what was written there', 'the clips as they were', 'delete it, and run the command again')
+        raise InputError(f'{dst} is not what was written there', 'the clips as they were', 'put them back, or move them away, and run the command again')
     return there
 
 # %% ../nbs/03d_conversion.ipynb #con-command

@@ -40,9 +40,10 @@ def find_sets(
     shards = {p.parent for p in seen if _SHARD.fullmatch(p.name)}
     arrays = {p for p in seen if p.suffix.lower()=='.npy'}
     films = {p.parent for p in seen if p.suffix.lower() in VIDEO_SUFFIXES}-shards
-    above = films|{p.parent for p in seen if p.name.startswith('truth-')}
-    films -= {p for p in films if above&{*p.parents}} # counted with those above them
-    return sorted(shards|arrays|films) if shards|arrays else [path]
+    marked = {p.parent for p in seen if p.name=='clips.npz'}-shards
+    above = films|marked|{p.parent for p in seen if p.name.startswith('truth-')}
+    films = {p for p in films|marked if not above&{*p.parents}} # others are counted with those above them
+    return sorted(shards|arrays|films) if shards|arrays|marked-{path} else [path]
 
 # %% ../nbs/03e_inspection.ipynb #ins-report
 @dataclass
@@ -142,7 +143,7 @@ def describe_films(
 
 def _known(path, source, bad):
     "Is there a card that says the rate? What is wrong with it is a problem"
-    try: return card_beside(path, source, timed=False, strict=True)
+    try: return card_beside(path, source, timed=False)
     except InputError as e: bad.append(str(e))
 
 def _inspect_films(path, deep):

@@ -251,7 +251,7 @@ class ImageSet(Clips):
             if p.suffix.lower() in PICTURES: found.setdefault(p.parent.relative_to(folder).as_posix(), []).append(p)
         if not found:
             raise InputError(f'no picture in {folder}', ' '.join(PICTURES), 'give a folder with a folder of pictures for each clip')
-        self.names,self.fps,self.resize,self.asked = sorted(sorted(found), key=natural),fps,size is not None,channels
+        self.folder,self.names,self.fps,self.resize,self.asked = Path(folder),sorted(sorted(found), key=natural),fps,size is not None,channels
         self.files = [sorted(sorted(found[o]), key=natural) for o in self.names]
         twice = next((f'{a} and {b.name}' for o in self.files for a,b in zip(o, o[1:]) if a.stem==b.stem), None)
         if twice: raise InputError(twice, 'one picture of each name, a frame each', 'keep one kind of them in the folder')

@@ -15,7 +15,8 @@ from .core import InputError, command, printable
 from .storage import read_json, write_json
 from .datasets import EpisodeSet, Split, split_clips
 from .sources import groups_of, kind_of, open_source
-from .cards import beside, card_beside, place_of
+from .cards import beside, card_beside, place_of, places_around, read_card
+from .conversion import Cuts
 from .inspection import find_sets
 
 # %% ../nbs/03e_splits.ipynb #spl-group
@@ -28,12 +29,12 @@ def clip_names(
     names = [Path(os.path.relpath(o, above)).as_posix() for o in files] or getattr(source, 'places', getattr(source, 'names', None))
     return names if names is not None and len({*names})==len(names) else None
 
-def _with_card(source, look=True):
+def _with_card(source):
     "The clips, and what the card beside them says"
-    groups,place = groups_of(source),place_of(source)
-    if place is None or isinstance(source, EpisodeSet) or len(np.unique(groups))<len(groups): return source
-    own = copy.copy(source)
-    with contextlib.redirect_stdout(io.StringIO()): card_beside(place, own, timed=False, strict=True, look=look) # what it says of rates is of no account here
+    own,groups,place = copy.copy(source),groups_of(source),place_of(source)
+    if isinstance(source, Cuts): own.groups = groups_of(_with_card(source.source))[source.at[:,0]]
+    elif place and not isinstance(source, EpisodeSet) and len(np.unique(groups))==len(groups):
+        with contextlib.redirect_stdout(io.StringIO()): card_beside(place, own, timed=False) # what it says of rates is of no account here
     return own
 
 def groups_beside(
@@ -80,19 +81,28 @@ def read_split(
     odd = [f'{o!r} is new' for o in have if o not in dealt]+[f'{o!r} is gone' for o in want if o not in there]
     if odd or about!=note['set']:
         why = f"{len(odd)} clips differ ({odd[0]})" if odd else f"the set was {note['set']}, now {about}"
-        raise InputError(f'{path} is the split of other clips: {why}', 'the clips that were split', 'delete it, and split again')
+        raise InputError(f'{path} is the split of other clips: {why}', 'the clips that were split', 'put them back as they were, or move the split away and split again')
     number = {o:i for i,o in enumerate(have)}
     out = Split({k:np.array(sorted(number[o] for o in v), int) for k,v in parts.items()})
     out.by = note.get('by')
-    if out.by!='time': _check_whole(out, _with_card(source, look=False), path)
+    if _grouped(source): _check_whole(out, _with_card(source), path)
     return out
+
+def _grouped(source):
+    "May clips belong together? Then it is worth a look at each"
+    place,groups = place_of(source),groups_of(source)
+    if isinstance(source, EpisodeSet) or not place or any(Path(place).glob('truth-*.h5')): return True
+    noted = read_card(beside(place, 'clips.npz')).get('groups', groups)
+    return len(np.unique(noted))<len(noted)
 
 def _check_whole(split, source, path):
     "Refuse parts that share a group"
     part = np.concatenate([np.full(len(v), k) for k,v in enumerate(split.values())])
-    group = np.unique(groups_of(source), return_inverse=True)[1][np.concatenate(list(split.values()))]
+    group = np.unique(groups_of(source), return_inverse=True)[1]
+    if split.by=='time' and group.max()<2: return # cut in time, see split_clips
+    group = group[np.concatenate(list(split.values()))]
     torn = len(np.unique(np.stack([group,part]), axis=1).T)-len(np.unique(group))
-    if torn: raise InputError(f'{path} tears apart {torn} groups of clips that belong together', 'whole groups in each part', 'delete it, and split again')
+    if torn: raise InputError(f'{path} tears apart {torn} groups of clips that belong together', 'whole groups in each part', 'move it away, and split again')
 
 def split_of(
     source, # clips, opened
@@ -105,7 +115,13 @@ def split_of(
         i = np.concatenate(parts) if parts and all(o.ndim==1 and (o.dtype.kind in 'iu' or o.size==0) for o in parts) else None
         if i is None or len(np.unique(i))<len(i) or any((i<0)|(i>=len(source.lengths))): raise InputError(f'split={reprlib.repr(split)}', f'numbers of clips for train and valid, and no clip of the {len(source.lengths)} twice', 'see split_clips')
         return split
-    if (place := place_of(source)) and (file := beside(place, 'split.json')).is_file(): return read_split(file, source)
+    if isinstance(source, Cuts) and (place := place_of(source.source)) and os.path.lexists(beside(place, 'split.json')):
+        whole = split_of(source.source)
+        return Split({k:np.flatnonzero(np.isin(source.at[:,0], v)) for k,v in whole.items()})
+    if (place := place_of(source)) and os.path.lexists(file := beside(place, 'split.json')): return read_split(file, source)
+    for d,names in places_around(source) if place else ():
+        if (d/'split.json').is_file() and names&{*map(str, sum(read_json(d/'split.json', 'a split', 'move it away').get('parts', {}).values(), []))}:
+            raise InputError(f'{place}, clips of which are dealt in {d/"split.json"}', 'a set that is opened as it was split', f'take {d} by itself')
     return _deal(source, (.8,.1,.1), seed)
 
 # %% ../nbs/03e_splits.ipynb #spl-command
