@@ -112,7 +112,7 @@ def write_clips(
 
 # %% ../nbs/03d_conversion.ipynb #con-folder
 def _pictures(path, x, fps, crf):
-    path.mkdir(parents=True)
+    path.mkdir(parents=True, exist_ok=True)
     for k,im in enumerate(x): (path/f'frame-{k:04d}.png').write_bytes(cv2.imencode('.png', im[...,::-1])[1])
 
 def write_folder(

@@ -23,7 +23,7 @@ from .storage import atomic_path
 from .datasets import EpisodeSet, VideoSet, find_videos, video_info
 from .shards import open_shard, verify_shard
 from .sources import kind_of, open_source, rates_of
-from .cards import card_beside
+from .cards import card_beside, is_card
 from .videos import VIDEO_SUFFIXES, visible_files
 
 # %% ../nbs/03e_inspection.ipynb #ins-find
@@ -41,8 +41,8 @@ def find_sets(
     arrays = {p for p in seen if p.suffix.lower()=='.npy'}
     films = {p.parent for p in seen if p.suffix.lower() in VIDEO_SUFFIXES}-shards
     marked = {p.parent for p in seen if p.name=='clips.npz'}-shards
-    above = films|marked|{p.parent for p in seen if p.name.startswith('truth-')}
-    films = {p for p in films|marked if not above&{*p.parents}} # others are counted with those above them
+    known = films|marked|{p.parent for p in seen if _SHARD.fullmatch(p.name) and p.name[0]=='t'}
+    films = {p for p in known if not known&{*p.parents}} # others are counted with those above them
     return sorted(shards|arrays|films) if shards|arrays|marked-{path} else [path]
 
 # %% ../nbs/03e_inspection.ipynb #ins-report
@@ -152,7 +152,7 @@ def _inspect_films(path, deep):
     for o in [*infos]*deep:
         try: VideoSet([o], 16).frames(0)
         except InputError as e: bad.append(str(e)); infos.remove(o)
-    truth,more = open_good(sorted(path.glob('truth-*.h5')), deep) if path.is_dir() else (None,[])
+    truth,more = open_good(sorted(path.glob('truth-[0-9]*.h5')), deep) if path.is_dir() else (None,[])
     if truth and len(truth)!=len(infos): more.append(f"{_plural(len(infos),'film')} beside the truth of {_plural(len(truth),'clip')}")
     rows,videos = (describe_films(infos) if infos else [])+describe_truth(truth and truth.episodes()),VideoSet(infos) if infos else None
     if videos and not truth and not more: _known(path, videos, bad)
@@ -213,7 +213,7 @@ def contact_sheet(
 def _place(sheet, path):
     "Refuse to draw over anything but an earlier sheet, and among pictures, which would have one more"
     above = Path(sheet).resolve().parents
-    if any((o/'clips.npz').is_file() for o in above) or Path(path).resolve() in above and find_sets(path)==[Path(path)] and kind_of(path)=='images':
+    if any(is_card(o/'clips.npz') for o in above) or Path(path).resolve() in above and find_sets(path)==[Path(path)] and kind_of(path)=='images':
         raise InputError(f'{sheet} among the clips of a set', 'a place outside of them', 'choose another --sheet, or take --no-sheet')
     ours = not os.path.lexists(sheet) and Path(sheet).suffix.lower()=='.png'
     with contextlib.suppress(OSError, SyntaxError, ValueError, Image.DecompressionBombError), Image.open(sheet if os.path.isfile(sheet) and not os.path.islink(sheet) else os.devnull) as im:

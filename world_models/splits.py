@@ -91,7 +91,7 @@ def read_split(
 def _grouped(source):
     "May clips belong together? Then it is worth a look at each"
     place,groups = place_of(source),groups_of(source)
-    if isinstance(source, EpisodeSet) or not place or any(Path(place).glob('truth-*.h5')): return True
+    if isinstance(source, EpisodeSet) or not place or any(Path(place).glob('truth-[0-9]*.h5')): return True
     noted = read_card(beside(place, 'clips.npz')).get('groups', groups)
     return len(np.unique(noted))<len(noted)
 
@@ -99,10 +99,17 @@ def _check_whole(split, source, path):
     "Refuse parts that share a group"
     part = np.concatenate([np.full(len(v), k) for k,v in enumerate(split.values())])
     group = np.unique(groups_of(source), return_inverse=True)[1]
-    if split.by=='time' and group.max()<2: return # cut in time, see split_clips
+    if group.max()<2: return # cut in time, see split_clips
     group = group[np.concatenate(list(split.values()))]
     torn = len(np.unique(np.stack([group,part]), axis=1).T)-len(np.unique(group))
     if torn: raise InputError(f'{path} tears apart {torn} groups of clips that belong together', 'whole groups in each part', 'move it away, and split again')
+
+def _dealt(path):
+    "Names in a split; none where there is something else, or nothing"
+    try: note = read_json(path, 'a split', 'move it away')
+    except InputError: return set()
+    parts = note.get('parts') if note.get('schema')=='world_models.split' else None
+    return {o for v in parts.values() if isinstance(v, list) for o in v if isinstance(o, str)} if isinstance(parts, dict) else set()
 
 def split_of(
     source, # clips, opened
@@ -114,13 +121,14 @@ def split_of(
         parts = [np.asarray(v) for v in split.values()] if isinstance(split, dict) and {'train','valid'}<={*split} else []
         i = np.concatenate(parts) if parts and all(o.ndim==1 and (o.dtype.kind in 'iu' or o.size==0) for o in parts) else None
         if i is None or len(np.unique(i))<len(i) or any((i<0)|(i>=len(source.lengths))): raise InputError(f'split={reprlib.repr(split)}', f'numbers of clips for train and valid, and no clip of the {len(source.lengths)} twice', 'see split_clips')
+        if _grouped(source): _check_whole(split, _with_card(source), 'split')
         return split
     if isinstance(source, Cuts) and (place := place_of(source.source)) and os.path.lexists(beside(place, 'split.json')):
         whole = split_of(source.source)
         return Split({k:np.flatnonzero(np.isin(source.at[:,0], v)) for k,v in whole.items()})
     if (place := place_of(source)) and os.path.lexists(file := beside(place, 'split.json')): return read_split(file, source)
     for d,names in places_around(source) if place else ():
-        if (d/'split.json').is_file() and names&{*map(str, sum(read_json(d/'split.json', 'a split', 'move it away').get('parts', {}).values(), []))}:
+        if names&_dealt(d/'split.json'):
             raise InputError(f'{place}, clips of which are dealt in {d/"split.json"}', 'a set that is opened as it was split', f'take {d} by itself')
     return _deal(source, (.8,.1,.1), seed)
 
