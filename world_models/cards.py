@@ -18,7 +18,7 @@ from .core import InputError, printable
 from .storage import atomic_path, digest
 from .datasets import EpisodeSet, VideoSet, pack_truth
 from .episodes import TRUTH, Episodes
-from .generation import open_truth
+from .generation import open_truth, truth_files
 from .videos import VIDEO_SUFFIXES
 from .sources import ImageSet, groups_of, load_numbers, names_of, rates_of
 
@@ -101,20 +101,18 @@ def read_truth(
     except (LookupError, TypeError, ValueError, AttributeError) as e:
         raise InputError(f'{path} holds no truth', 'the card of simulated clips', 'choose another file, or copy the clips again') from None
 
-# %% ../nbs/03d_cards.ipynb #card-home
-def _between(actions, i, start=0, stop=None):
-    "The actions between some frames of clip `i`, of which there is one more"
-    start,stop,_ = slice(start,stop).indices(len(actions[i])+1)
-    return actions[i][start:max(stop-1, start)]
+# %% ../nbs/03d_cards.ipynb #card-alike
+def _alike(looks, noted, order, most, least):
+    "Has every clip its own look, to `most` grey levels, and that of no other by far, where it is off by more than `least`?"
+    a,b = (o.reshape(len(o), -1).astype(np.float32) for o in (looks,noted))
+    off = np.abs(a-b[order]).max(1)
+    if off.max()>most: return False
+    for i in np.flatnonzero(off>least):
+        d = ((a[i]-b)**2).sum(1)
+        if d.min()<d[order[i]]/4: return False
+    return True
 
-def _as_they_lie(source):
-    "The same clips at their own size and rate, under the names of their files"
-    own = copy.copy(source)
-    if isinstance(source, VideoSet): own = VideoSet(source.infos, (source.infos[0].height,source.infos[0].width))
-    if isinstance(source, ImageSet): own.resize,own.frame_shape = True,source.first_shape
-    own.names = getattr(source, 'places', source.names)
-    return own
-
+# %% ../nbs/03d_cards.ipynb #card-around
 def places_around(
     source, # clips, opened
 ) -> list: # pairs of a folder and how the clips are called from there: folders that hold their files, or lie above those, but not the one in which the clips were opened
@@ -133,6 +131,33 @@ def is_card(
     try: return bool(read_card(path))
     except InputError: return False
 
+# %% ../nbs/03d_cards.ipynb #card-fits
+def _as_they_lie(source):
+    "The same clips at their own size and rate, under the names of their files"
+    own = copy.copy(source)
+    if isinstance(source, VideoSet): own = VideoSet(source.infos, (source.infos[0].height,source.infos[0].width))
+    if isinstance(source, ImageSet): own.resize,own.frame_shape = True,source.first_shape
+    own.names = getattr(source, 'places', source.names)
+    return own
+
+def _fits(z, own):
+    "In which order the clips of a card lie here, and whether they are these clips"
+    film,n = isinstance(own, VideoSet),len(own.lengths)
+    def bare(o): return Path(o).with_suffix('').as_posix() if film else str(o)
+    try:
+        files,many = [bare(o) for o in z.get('files', ())],len(z['lengths'])
+        order = np.array([files.index(bare(o)) for o in own.names]) if files else np.arange(n)
+        whole = all(len(z[k])==many for k in ('groups','rates','look','starts','names','state','energy','momentum','actions') if k in z) and len(files) in (0,many) and (files or many==n)
+        same = whole and np.array_equal(z['lengths'][order], own.lengths) and (not film or np.allclose(own.rates, z['rates'][order], rtol=.01))
+        return order,bool(same and _alike(_look(own), z['look'], order, *((32,6) if film else (12,0))))
+    except (LookupError, ValueError, TypeError): return np.arange(n),False
+
+# %% ../nbs/03d_cards.ipynb #card-home
+def _between(actions, i, start=0, stop=None):
+    "The actions between some frames of clip `i`, of which there is one more"
+    start,stop,_ = slice(start,stop).indices(len(actions[i])+1)
+    return actions[i][start:max(stop-1, start)]
+
 def card_beside(
     path, # file or folder of copied clips
     source, # the clips, opened; what the card says of them is noted in it: names, groups, starts, rates, actions, truth
@@ -140,14 +165,14 @@ def card_beside(
 ) -> bool: # was there a card?
     "Give clips back what lies on the card beside them; a card of other clips is refused"
     path,own = Path(path),_as_they_lie(source)
-    if path.is_dir() and any(files := sorted(path.glob('truth-[0-9]*.h5'))):
+    if files := truth_files(path):
         ep = open_truth(path)
         fits = list(own.lengths)==[ep.n_frames]*len(ep) and abs(own.fps/ep.fps-1)<.01
         z,order = dict(groups=pack_truth(ep)[0]['group'], rates=np.full(len(ep), ep.fps)),np.arange(len(own.lengths))
     elif z := read_card(card := beside(path, 'clips.npz')): ep,files,(order,fits) = read_truth(card) if 'world' in z else None,[card],_fits(z, own)
     else:
         for d,names in places_around(source):
-            if any('/' not in o for o in names) and any(d.glob('truth-[0-9]*.h5')) or is_card(d/'clips.npz') and {*map(str, read_card(d/'clips.npz').get('files', ()))}&names:
+            if any('/' not in o for o in names) and truth_files(d) or is_card(d/'clips.npz') and {*map(str, read_card(d/'clips.npz').get('files', ()))}&names:
                 raise InputError(f'{path}, clips of which belong to {d}, where a card says what belongs together', 'a set that is opened as it was written', f'take {d} by itself')
         return False
     if not fits: raise InputError(f'{path} with a card of other clips', 'the card that was written with these', 'put the clips back as they were, or move the card away; groups, names and truth are then lost')
@@ -166,25 +191,3 @@ def _note_truth(source, z, order, ep):
     if ep is None: return
     if ep.actions is not None: source.actions = partial(_between, ep.actions[order].astype(np.float32))
     source.episodes = partial(ep.__getitem__, slice(None) if len(order)==len(ep) and (order==np.arange(len(order))).all() else order)
-
-def _fits(z, own):
-    "In which order the clips of a card lie here, and whether they are these clips"
-    film,n = isinstance(own, VideoSet),len(own.lengths)
-    def bare(o): return Path(o).with_suffix('').as_posix() if film else str(o)
-    try:
-        files,many = [bare(o) for o in z.get('files', ())],len(z['lengths'])
-        order = np.array([files.index(bare(o)) for o in own.names]) if files else np.arange(n)
-        whole = all(len(z[k])==many for k in ('groups','rates','look','starts','names','state','energy','momentum','actions') if k in z) and len(files) in (0,many) and (files or many==n)
-        same = whole and np.array_equal(z['lengths'][order], own.lengths) and (not film or np.allclose(own.rates, z['rates'][order], rtol=.01))
-        return order,bool(same and _alike(_look(own), z['look'], order, *((32,6) if film else (12,0))))
-    except (LookupError, ValueError, TypeError): return np.arange(n),False
-
-def _alike(looks, noted, order, most, least):
-    "Has every clip its own look, to `most` grey levels, and that of no other by far, where it is off by more than `least`?"
-    a,b = (o.reshape(len(o), -1).astype(np.float32) for o in (looks,noted))
-    off = np.abs(a-b[order]).max(1)
-    if off.max()>most: return False
-    for i in np.flatnonzero(off>least):
-        d = ((a[i]-b)**2).sum(1)
-        if d.min()<d[order[i]]/4: return False
-    return True

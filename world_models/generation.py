@@ -8,7 +8,8 @@ Docs: https://world-models.github.io/world_models/generation.html.md"""
 
 # %% auto #0
 __all__ = ['COUNTS', 'FILMS', 'plan_world', 'rehearse', 'film_path', 'missing_films', 'write_film_shard', 'write_films',
-           'open_truth', 'make_set', 'make_worlds', 'summary', 'read_params', 'list_worlds', 'wm_simulate']
+           'truth_files', 'open_truth', 'make_set', 'make_worlds', 'summary', 'read_params', 'list_worlds',
+           'wm_simulate']
 
 # %% ../nbs/03a_generation.ipynb #gen-imports
 import os, time
@@ -117,17 +118,22 @@ def write_films(
     shards = -(-plan['n']//plan['shard_size'])
     with locked(folder):
         claim(folder, 'wm-simulate') # refuses a folder of somebody else before anything is read
-        for p in sorted(folder.glob('truth-*.h5')): check_settings(p, plan)
+        for p in truth_files(folder): check_settings(p, plan)
         try: finish(partial(write_film_shard, folder, plan), shards, lambda k: _truth_path(folder,k).exists() and not missing_films(_truth_path(folder,k)), f'film {world}', progress, workers, scheduler)
         finally: sweep(folder)
     return [film_path(folder, plan, i) for i in range(plan['n'])]
+
+def truth_files(
+    folder, # any folder
+) -> list: # their truth in order; empty where there is none
+    "Files in which `write_films` keeps what is known of its films"
+    return sorted(Path(folder).glob('truth-[0-9]*.h5'))
 
 def open_truth(
     folder, # where `write_films` left films and truth
 ) -> Episodes: # the truth of all films, in the order of their names
     "Read the true states behind the films, and check that they are the films that were made"
-    files = sorted(Path(folder).glob('truth-*.h5'))
-    if not files: raise InputError(f'no truth in {folder}', 'files named truth-*.h5', 'check the path, or make films with `wm-simulate --video`')
+    if not (files := truth_files(folder)): raise InputError(f'no truth in {folder}', 'files named truth-*.h5', 'check the path, or make films with `wm-simulate --video`')
     for p in [p for f in files for p in missing_films(f)]: raise InputError(f'{p} is not there', 'every film of the set', 'run the command that made them again')
     return EpisodeSet(files).episodes()
 
@@ -165,7 +171,7 @@ def make_worlds(
     names = list(FILMS if video else COUNTS) if world=='all' else [world]
     plans = [plan_world(o, video, **kwargs) for o in names]
     if Path(out).is_file(): raise InputError(f'{out}, which is a file', 'a folder', 'choose another --out')
-    if not video and any(Path(out).glob('truth-*.h5')): raise InputError(f'{out}, where films lie', 'a folder for episodes', 'choose another --out')
+    if not video and truth_files(out): raise InputError(f'{out}, where films lie', 'a folder for episodes', 'choose another --out')
     check_numbers(least=1, whole=True, workers=workers)
     for plan in plans: rehearse(plan)
     rows = []

@@ -23,6 +23,7 @@ from .storage import atomic_path
 from .datasets import EpisodeSet, VideoSet, find_videos, video_info
 from .shards import open_shard, verify_shard
 from .sources import kind_of, open_source, rates_of
+from .generation import truth_files
 from .cards import card_beside, is_card
 from .videos import VIDEO_SUFFIXES, visible_files
 
@@ -152,7 +153,7 @@ def _inspect_films(path, deep):
     for o in [*infos]*deep:
         try: VideoSet([o], 16).frames(0)
         except InputError as e: bad.append(str(e)); infos.remove(o)
-    truth,more = open_good(sorted(path.glob('truth-[0-9]*.h5')), deep) if path.is_dir() else (None,[])
+    truth,more = open_good(truth_files(path), deep)
     if truth and len(truth)!=len(infos): more.append(f"{_plural(len(infos),'film')} beside the truth of {_plural(len(truth),'clip')}")
     rows,videos = (describe_films(infos) if infos else [])+describe_truth(truth and truth.episodes()),VideoSet(infos) if infos else None
     if videos and not truth and not more: _known(path, videos, bad)

@@ -15,6 +15,7 @@ from .core import InputError, command, printable
 from .storage import read_json, write_json
 from .datasets import EpisodeSet, Split, split_clips
 from .sources import groups_of, kind_of, open_source
+from .generation import truth_files
 from .cards import beside, card_beside, place_of, places_around, read_card
 from .conversion import Cuts
 from .inspection import find_sets
@@ -63,6 +64,23 @@ def make_split(
     return dict(schema='world_models.split', schema_version=1, by=split.by, seed=seed if seed is None else int(seed), fractions=[*map(float, fractions)],
         clips=len(source.lengths), set=about, parts=parts)
 
+# %% ../nbs/03e_splits.ipynb #spl-whole
+def _grouped(source):
+    "May clips belong together? Then it is worth a look at each"
+    place,groups = place_of(source),groups_of(source)
+    if isinstance(source, EpisodeSet) or not place or truth_files(place): return True
+    noted = read_card(beside(place, 'clips.npz')).get('groups', groups)
+    return len(np.unique(noted))<len(noted)
+
+def _check_whole(split, source, path):
+    "Refuse parts that share a group"
+    part = np.concatenate([np.full(len(v), k) for k,v in enumerate(split.values())])
+    group = np.unique(groups_of(source), return_inverse=True)[1]
+    if group.max()<2: return # cut in time, see split_clips
+    group = group[np.concatenate(list(split.values()))]
+    torn = len(np.unique(np.stack([group,part]), axis=1).T)-len(np.unique(group))
+    if torn: raise InputError(f'{path} tears apart {torn} groups of clips that belong together', 'whole groups in each part', 'move it away, and split again')
+
 # %% ../nbs/03e_splits.ipynb #spl-read
 def read_split(
     path, # `split.json`, or the folder where it lies
@@ -88,22 +106,7 @@ def read_split(
     if _grouped(source): _check_whole(out, _with_card(source), path)
     return out
 
-def _grouped(source):
-    "May clips belong together? Then it is worth a look at each"
-    place,groups = place_of(source),groups_of(source)
-    if isinstance(source, EpisodeSet) or not place or any(Path(place).glob('truth-[0-9]*.h5')): return True
-    noted = read_card(beside(place, 'clips.npz')).get('groups', groups)
-    return len(np.unique(noted))<len(noted)
-
-def _check_whole(split, source, path):
-    "Refuse parts that share a group"
-    part = np.concatenate([np.full(len(v), k) for k,v in enumerate(split.values())])
-    group = np.unique(groups_of(source), return_inverse=True)[1]
-    if group.max()<2: return # cut in time, see split_clips
-    group = group[np.concatenate(list(split.values()))]
-    torn = len(np.unique(np.stack([group,part]), axis=1).T)-len(np.unique(group))
-    if torn: raise InputError(f'{path} tears apart {torn} groups of clips that belong together', 'whole groups in each part', 'move it away, and split again')
-
+# %% ../nbs/03e_splits.ipynb #spl-of
 def _dealt(path):
     "Names in a split; none where there is something else, or nothing"
     try: note = read_json(path, 'a split', 'move it away')
